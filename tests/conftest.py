@@ -1,0 +1,114 @@
+"""Fixtures by subject: a server for the whole run, a migrated template, a clone of it for each test."""
+
+from __future__ import annotations
+
+import fcntl
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from churn import db
+from churn.server import release_server
+from churn.settings import PROJECT, Settings, read_settings
+
+NOW = datetime(2026, 11, 15, 12, 0, tzinfo=UTC)
+_count = itertools.count()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The controller makes the run's own folder; workers inherit it through the environment."""
+    if not hasattr(config, "workerinput"):
+        run = Path(tempfile.mkdtemp(prefix="keepline-test-", dir="/tmp"))
+        run.chmod(0o755)
+        os.environ["KEEPLINE_TEST_RUN"] = str(run)
+        os.environ["KEEPLINE_HOME"] = str(run / "home")
+        os.environ["KEEPLINE_FSYNC"] = "off"
+        os.environ.pop("KEEPLINE_DATABASE", None)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Drop what this run made; the server goes with its last user."""
+    if hasattr(config, "workerinput"):
+        return
+    run = Path(os.environ["KEEPLINE_TEST_RUN"])
+    if (run / "template").exists() and read_settings().database_url:
+        settings = read_settings()
+        with psycopg.connect(db.admin_conninfo(settings, "postgres"), autocommit=True) as server:
+            server.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(_template(run))))
+    release_server(read_settings())
+    shutil.rmtree(run, ignore_errors=True)
+
+
+def _template(run: Path) -> str:
+    return f"keepline_template_{run.name.rsplit('-', 1)[-1].lower()}"
+
+
+@pytest.fixture(scope="session")
+def template() -> Settings:
+    """A migrated database nobody touches: the mould of all others."""
+    run = Path(os.environ["KEEPLINE_TEST_RUN"])
+    settings = read_settings(_template(run))
+    with (run / "template.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (run / "template").exists():
+            db.create_database(settings)
+            (run / "template").touch()
+    return settings
+
+
+@pytest.fixture
+def database(template: Settings) -> Iterator[Settings]:
+    """A fresh migrated database, dropped after the test."""
+    yield from clone(template)
+
+
+def clone(template: Settings) -> Iterator[Settings]:
+    """A copy of `template` under a name of its own, dropped when the caller is done."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw")
+    settings = replace(template, database=f"{template.database}_{worker}_{next(_count)}")
+    admin = db.admin_conninfo(template, "postgres")
+    with psycopg.connect(admin, autocommit=True) as server:
+        server.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                sql.Identifier(settings.database), sql.Identifier(template.database)
+            )
+        )
+    with psycopg.connect(db.admin_conninfo(settings)) as connection:
+        connection.execute((PROJECT / "sql/grants.sql").read_text())  # privileges of a database are not copied
+    try:
+        yield settings
+    finally:
+        with psycopg.connect(admin, autocommit=True) as server:
+            server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(settings.database)))
+
+
+@pytest.fixture
+def batch(database: Settings) -> Iterator[psycopg.Connection]:
+    """A connection of the jobs' role to a fresh database."""
+    with db.connect(database, "batch") as connection:
+        yield connection
+
+
+@pytest.fixture
+def owner(database: Settings) -> Iterator[psycopg.Connection]:
+    """A connection that may do everything, to arrange what a test needs."""
+    with psycopg.connect(db.admin_conninfo(database), autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of public data sets, or a skip."""
+    folder = Path(os.environ.get("KEEPLINE_DATA", PROJECT.parent / "shared/data"))
+    if not folder.exists():
+        pytest.skip(f"{folder} is not here: set KEEPLINE_DATA to the folder of public data sets")
+    return folder

@@ -1,0 +1,159 @@
+"""The column table: every feature by name, type, unit and meaning, and how a database row becomes a row of them.
+
+`sql/queries/features.sql` gives the rows. Fixed features stand in FEATURES. Groups (a company's own CRM columns, contact
+reasons, usage measures, kinds of event) are open: their keys become columns named by the group, so a company's data
+becomes features without code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pandas as pd
+
+Kind = Literal["number", "category", "boolean"]
+Value = float | str | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One column: `monotone` is +1 where more of it can only mean more risk, -1 less, 0 not sure."""
+
+    name: str
+    kind: Kind
+    unit: str
+    meaning: str
+    monotone: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """An open set of columns from one JSON object of the row; `{key}` in `pattern` is the object's key."""
+
+    name: str
+    pattern: str
+    unit: str
+    meaning: str
+    absent: Value = None  # the value where the object lacks the key
+
+
+FEATURES = (
+    Feature("tenure_months", "number", "months", "Since the customer joined."),
+    Feature("segment", "category", "", "Customer segment, from the CRM."),
+    Feature("region", "category", "", "Region, from the CRM."),
+    Feature("language", "category", "", "Language spoken, from the CRM."),
+    Feature("is_vulnerable", "boolean", "", "Marked vulnerable in the CRM."),
+    Feature("live_subscriptions", "number", "subscriptions", "Live on the day."),
+    Feature("product", "category", "", "Product of the dearest live subscription."),
+    Feature("plan", "category", "", "Plan of the dearest live subscription."),
+    Feature("monthly_price", "number", "money a month", "Sum over live subscriptions."),
+    Feature("monthly_margin", "number", "money a month", "Sum over live subscriptions; missing if one lacks it."),
+    Feature("months_to_term_end", "number", "months", "To the nearest end of term; negative when it has passed."),
+    Feature("days_since_plan_change", "number", "days", "Since a later subscription began; missing if there is one."),
+    Feature("contacts_30d", "number", "contacts", "Inbound, last 30 days."),
+    Feature("contacts_90d", "number", "contacts", "Inbound, last 90 days."),
+    Feature("contacts_365d", "number", "contacts", "Inbound, last 365 days."),
+    Feature("outbound_90d", "number", "contacts", "Outbound, last 90 days."),
+    Feature("unresolved_90d", "number", "contacts", "Inbound, last 90 days, coded not resolved.", monotone=1),
+    Feature("same_reason_90d", "number", "contacts", "Most inbound contacts about one reason, last 90 days."),
+    Feature("escalated_365d", "number", "contacts", "Handed upwards, last 365 days.", monotone=1),
+    Feature("csat_365d", "number", "1 to 5", "Mean satisfaction given, last 365 days.", monotone=-1),
+    Feature("days_since_contact", "number", "days", "Since the last inbound contact, within 365 days."),
+    Feature("last_reason", "category", "", "Reason of the last inbound contact, within 365 days."),
+    Feature("bill_last", "number", "money", "Amount of the last invoice."),
+    Feature("bill_change", "number", "money", "Last invoice less the mean of the earlier ones, 365 days."),
+    Feature("late_365d", "number", "invoices", "Paid after they were due, or due and unpaid, 365 days."),
+    Feature("overdue", "number", "money", "Due and unpaid on the day."),
+    Feature("concessions_365d", "number", "concessions", "Given, last 365 days."),
+    Feature("conceded_365d", "number", "money", "Worth of concessions given, last 365 days."),
+    Feature("days_since_concession", "number", "days", "Since the last concession, within 365 days."),
+)
+GROUPS = (
+    Group("attributes", "{key}", "", "A column of the company's own CRM."),
+    Group("reasons_365d", "contacts_about_{key}_365d", "contacts", "Inbound about this, last 365 days.", absent=0.0),
+    Group("usage_last", "usage_{key}", "as measured", "The last complete month."),
+    Group("usage_change", "usage_{key}_change", "as measured", "Last complete month less the mean of seven."),
+    Group("events_90d", "events_{key}_90d", "events", "Change events that hit this customer, 90 days.", absent=0.0),
+)
+BY_NAME = {feature.name: feature for feature in FEATURES}
+KEYS = ("customer_id", "as_of")
+MONOTONE = {feature.name: feature.monotone for feature in FEATURES if feature.monotone}
+# What describes the customer and the contract rather than the last weeks: the columns a curve over years may use.
+LASTING = ("segment", "region", "language", "is_vulnerable", "live_subscriptions", "product", "plan", "monthly_price")
+
+
+def flatten(row: Mapping[str, Any]) -> dict[str, Value]:
+    """One row of `features.sql` as feature name → value, open groups spread out. Keys of the row are left out."""
+    values: dict[str, Value] = {feature.name: row[feature.name] for feature in FEATURES}
+    for group in GROUPS:
+        for key, value in (row[group.name] or {}).items():
+            values[column_name(group, key)] = value
+    return values
+
+
+def column_name(group: Group, key: str) -> str:
+    """The column of a group's key; a CRM column that bears a feature's own name keeps its origin in front."""
+    name = group.pattern.format(key=key)
+    return f"attribute_{name}" if name in BY_NAME else name
+
+
+def frame(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Rows of `features.sql` as (n, features), indexed by customer and instant, columns in a fixed order.
+
+    `columns`: those of a fitted model; without them every column seen, fixed ones first, the rest by name.
+    """
+    rows = list(rows)
+    flat = [flatten(row) for row in rows]
+    index = pd.MultiIndex.from_arrays(
+        [[row["customer_id"] for row in rows], pd.to_datetime([row["as_of"] for row in rows], utc=True)], names=KEYS
+    )
+    names = list(columns) if columns is not None else column_order(flat)
+    absent = {name: absent_value(name) for name in names}
+    return pd.DataFrame(
+        {name: _typed([row.get(name, absent[name]) for row in flat]).to_numpy() for name in names},
+        index=index,
+        columns=names,
+    )
+
+
+def vector(row: Mapping[str, Any], columns: Sequence[str]) -> list[Value]:
+    """One row of `features.sql` in the order of a fitted model's columns, without pandas."""
+    flat = flatten(row)
+    return [flat[name] if name in flat else absent_value(name) for name in columns]
+
+
+def column_order(flat: Iterable[Mapping[str, Value]]) -> list[str]:
+    """Fixed features first, then the open ones by name."""
+    seen: set[str] = set()
+    for row in flat:
+        seen.update(row)
+    return [*BY_NAME, *sorted(seen - set(BY_NAME))]
+
+
+def absent_value(name: str) -> Value:
+    """What a customer without this column has: zero where the group counts, else missing."""
+    for group in GROUPS:
+        before, _, after = group.pattern.partition("{key}")
+        if group.absent is not None and name.startswith(before) and name.endswith(after) and name not in BY_NAME:
+            return group.absent
+    return None
+
+
+def describe(name: str) -> Feature:
+    """What a column means, fixed or open."""
+    if name in BY_NAME:
+        return BY_NAME[name]
+    for group in reversed(GROUPS):
+        before, _, after = group.pattern.partition("{key}")
+        if name.startswith(before) and name.endswith(after):
+            return Feature(name, "number" if group.unit else "category", group.unit, group.meaning)
+    return Feature(name, "category", "", GROUPS[0].meaning)
+
+
+def _typed(values: list[Any]) -> pd.Series[Any]:
+    # Numbers stay numbers with gaps; everything else stays as it came.
+    if all(value is None or (isinstance(value, (int, float)) and not isinstance(value, bool)) for value in values):
+        return pd.Series([float("nan") if value is None else float(value) for value in values], dtype="float64")
+    return pd.Series(values, dtype="object")

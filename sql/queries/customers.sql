@@ -1,0 +1,115 @@
+-- company --
+-- The company this database is about.
+SELECT name, time_zone, phone_region, currency, horizon_days, snapshot_on, data_until, source FROM desk.company
+
+-- moment --
+-- The instant a caller's card is read for: the clock, or where the data of a company that is not live ends for this caller.
+SELECT CASE WHEN c.data_until IS NULL THEN %(clock)s::timestamptz
+            ELSE greatest(c.data_until, (SELECT max(t.started_at) FROM crm.contacts t
+                                         WHERE t.customer_id = %(customer_id)s AND t.started_at <= %(clock)s::timestamptz))
+       END AS as_of
+FROM desk.company c
+
+-- customer --
+-- One customer.
+SELECT customer_id, name, phone, email, joined_on, segment, region, language, currency, is_vulnerable, is_do_not_offer
+FROM crm.customers WHERE customer_id = %(customer_id)s
+
+-- subscriptions --
+-- All lines one customer had by as_of, as they stood then; the live and dearest first.
+SELECT subscription_id, product, plan, started_on, term_ends_on,
+       CASE WHEN ended_on <= %(as_of)s::timestamptz THEN ended_on END AS ended_on,
+       CASE WHEN ended_on <= %(as_of)s::timestamptz THEN end_reason END AS end_reason, monthly_price, monthly_margin
+FROM crm.subscriptions
+WHERE customer_id = %(customer_id)s AND started_on <= %(as_of)s::timestamptz
+ORDER BY ended_on IS NOT NULL AND ended_on <= %(as_of)s::timestamptz, monthly_price DESC, subscription_id
+
+-- contacts --
+-- The last contacts of one customer by as_of, newest first.
+SELECT contact_id, started_at, ended_at, channel, direction, reason, agent_id, is_resolved, is_escalated, csat,
+       left(notes, 2000) AS notes
+FROM crm.contacts
+WHERE customer_id = %(customer_id)s AND started_at <= %(as_of)s
+ORDER BY started_at DESC, contact_id DESC LIMIT 20
+
+-- invoices --
+-- The invoices of one customer in the year before as_of, newest first.
+SELECT invoice_id, issued_on, due_on, CASE WHEN paid_on <= %(as_of)s::timestamptz THEN paid_on END AS paid_on, amount
+FROM crm.invoices
+WHERE customer_id = %(customer_id)s AND issued_on <= %(as_of)s::timestamptz
+  AND issued_on > %(as_of)s::timestamptz - interval '366 days'
+ORDER BY issued_on DESC, invoice_id DESC
+
+-- events --
+-- The change events of the last 90 days that hit one customer, newest first.
+SELECT e.event_id, e.kind, e.title, e.starts_at, CASE WHEN e.ends_at <= %(as_of)s THEN e.ends_at END AS ends_at, e.what_to_say
+FROM crm.change_events e
+WHERE e.starts_at <= %(as_of)s AND e.starts_at > %(as_of)s::timestamptz - interval '90 days'
+  AND (e.region IS NULL OR e.region = (SELECT c.region FROM crm.customers c WHERE c.customer_id = %(customer_id)s))
+  AND EXISTS (SELECT FROM crm.subscriptions s
+              WHERE s.customer_id = %(customer_id)s AND (s.ended_on IS NULL OR s.ended_on > e.starts_at)
+                AND (e.product IS NULL OR e.product = s.product) AND (e.plan IS NULL OR e.plan = s.plan))
+ORDER BY e.starts_at DESC, e.event_id LIMIT 20
+
+-- concessions --
+-- What one customer was given in the year before as_of, newest first.
+SELECT concession_id, given_at, instrument, amount, months
+FROM crm.concessions
+WHERE customer_id = %(customer_id)s AND given_at <= %(as_of)s AND given_at > %(as_of)s::timestamptz - interval '365 days'
+ORDER BY given_at DESC, concession_id LIMIT 20
+
+-- by_phone --
+-- The customers on one number.
+SELECT c.customer_id, c.name, c.phone, c.region, c.joined_on,
+       (SELECT s.plan FROM crm.subscriptions s WHERE s.customer_id = c.customer_id AND s.ended_on IS NULL
+        ORDER BY s.monthly_price DESC LIMIT 1) AS plan
+FROM crm.customers c WHERE c.phone = %(phone)s
+ORDER BY c.name, c.customer_id LIMIT 20
+
+-- by_account --
+-- The customer of one account.
+SELECT c.customer_id, c.name, c.phone, c.region, c.joined_on,
+       (SELECT s.plan FROM crm.subscriptions s WHERE s.customer_id = c.customer_id AND s.ended_on IS NULL
+        ORDER BY s.monthly_price DESC LIMIT 1) AS plan
+FROM crm.customers c WHERE c.customer_id = %(customer_id)s
+
+-- by_contact --
+-- The customer a contact belongs to.
+SELECT c.customer_id, c.name, c.phone, c.region, c.joined_on,
+       (SELECT s.plan FROM crm.subscriptions s WHERE s.customer_id = c.customer_id AND s.ended_on IS NULL
+        ORDER BY s.monthly_price DESC LIMIT 1) AS plan
+FROM crm.contacts t JOIN crm.customers c USING (customer_id) WHERE t.contact_id = %(contact_id)s
+
+-- search --
+-- Up to 20 customers by account, end of the number, or beginnings of words of the name; live customers first.
+WITH hits AS (
+    (SELECT customer_id FROM desk.directory
+     WHERE upper(customer_id) >= upper(%(text)s) AND upper(customer_id) LIKE %(account_like)s LIMIT 50)
+    UNION
+    (SELECT customer_id FROM desk.directory WHERE phone_reverse LIKE %(digits_like)s LIMIT 50)
+    UNION
+    (SELECT customer_id FROM desk.directory WHERE words @@ %(words)s::tsquery LIMIT 200)
+)
+SELECT c.customer_id, c.name, c.phone, c.region, c.joined_on,
+       (SELECT s.plan FROM crm.subscriptions s WHERE s.customer_id = c.customer_id AND s.ended_on IS NULL
+        ORDER BY s.monthly_price DESC LIMIT 1) AS plan
+FROM hits JOIN crm.customers c USING (customer_id)
+ORDER BY plan IS NULL, c.name, c.customer_id
+LIMIT 20
+
+-- recent --
+-- Whom one member of staff had on screen lately, newest first.
+SELECT k.customer_id, c.name, max(k.opened_at) AS opened_at
+FROM (SELECT customer_id, opened_at FROM desk.cases WHERE staff_id = %(staff_id)s ORDER BY opened_at DESC LIMIT 40) k
+JOIN crm.customers c USING (customer_id)
+GROUP BY k.customer_id, c.name
+ORDER BY max(k.opened_at) DESC LIMIT 8
+
+-- open_case --
+-- Remember who is on whose screen.
+INSERT INTO desk.cases (staff_id, customer_id, opened_by) VALUES (%(staff_id)s, %(customer_id)s, %(opened_by)s)
+RETURNING case_id
+
+-- usual_risk --
+-- The mean risk of all scored customers: what a caller is compared with.
+SELECT avg(p_churn)::float8 AS p_churn FROM desk.scores

@@ -16,13 +16,13 @@ SELECT customer_id, name, phone, email, joined_on, segment, region, language, cu
 FROM crm.customers WHERE customer_id = %(customer_id)s
 
 -- subscriptions --
--- All lines one customer had by as_of, as they stood then; the live and dearest first.
+-- All lines one customer had on the day, as they stood then; the live and dearest first.
 SELECT subscription_id, product, plan, started_on, term_ends_on,
-       CASE WHEN ended_on <= %(as_of)s::timestamptz THEN ended_on END AS ended_on,
-       CASE WHEN ended_on <= %(as_of)s::timestamptz THEN end_reason END AS end_reason, monthly_price, monthly_margin
+       CASE WHEN ended_on <= %(day)s::date THEN ended_on END AS ended_on,
+       CASE WHEN ended_on <= %(day)s::date THEN end_reason END AS end_reason, monthly_price, monthly_margin
 FROM crm.subscriptions
-WHERE customer_id = %(customer_id)s AND started_on <= %(as_of)s::timestamptz
-ORDER BY ended_on IS NOT NULL AND ended_on <= %(as_of)s::timestamptz, monthly_price DESC, subscription_id
+WHERE customer_id = %(customer_id)s AND started_on <= %(day)s::date
+ORDER BY coalesce(ended_on <= %(day)s::date, false), monthly_price DESC, subscription_id
 
 -- contacts --
 -- The last contacts of one customer by as_of, newest first.
@@ -33,11 +33,10 @@ WHERE customer_id = %(customer_id)s AND started_at <= %(as_of)s
 ORDER BY started_at DESC, contact_id DESC LIMIT 20
 
 -- invoices --
--- The invoices of one customer in the year before as_of, newest first.
-SELECT invoice_id, issued_on, due_on, CASE WHEN paid_on <= %(as_of)s::timestamptz THEN paid_on END AS paid_on, amount
+-- The invoices of one customer in the year before the day, newest first.
+SELECT invoice_id, issued_on, due_on, CASE WHEN paid_on <= %(day)s::date THEN paid_on END AS paid_on, amount
 FROM crm.invoices
-WHERE customer_id = %(customer_id)s AND issued_on <= %(as_of)s::timestamptz
-  AND issued_on > %(as_of)s::timestamptz - interval '366 days'
+WHERE customer_id = %(customer_id)s AND issued_on <= %(day)s::date AND issued_on > %(day)s::date - 366
 ORDER BY issued_on DESC, invoice_id DESC
 
 -- events --
@@ -88,7 +87,10 @@ WITH hits AS (
     UNION
     (SELECT customer_id FROM desk.directory WHERE phone_reverse LIKE %(digits_like)s LIMIT 50)
     UNION
-    (SELECT customer_id FROM desk.directory WHERE words @@ %(words)s::tsquery LIMIT 200)
+    (SELECT customer_id FROM desk.directory
+     WHERE words @@ to_tsquery('simple', (SELECT string_agg(word || ':*', ' & ')
+                                          FROM unnest(string_to_array(trim(desk.fold(%(text)s)), ' ')) word))
+     LIMIT 200)
 )
 SELECT c.customer_id, c.name, c.phone, c.region, c.joined_on,
        (SELECT s.plan FROM crm.subscriptions s WHERE s.customer_id = c.customer_id AND s.ended_on IS NULL

@@ -1,0 +1,176 @@
+"""Every read. One function a query, rows as frozen records."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+import psycopg
+from psycopg.rows import class_row, dict_row, scalar_row
+
+from churn.core import records
+from churn.queries import query
+
+T = TypeVar("T")
+SHORTEST_WORD = 2  # a single letter would match half the book
+SHORTEST_ENDING = 4  # digits
+
+
+class NoCompany(LookupError):
+    """This database holds no company yet: run `python3 -m churn demo`, `import`, or write the views of the data contract."""
+
+
+class NoSuchCustomer(LookupError):
+    """There is no customer with this account."""
+
+
+def company(connection: psycopg.Connection) -> records.Company:
+    """The company this database is about. Raises NoCompany."""
+    with connection.cursor(row_factory=class_row(records.Company)) as cursor:
+        found = cursor.execute(query("customers", "company")).fetchone()
+    if found is None:
+        raise NoCompany(NoCompany.__doc__)
+    return found
+
+
+def moment(connection: psycopg.Connection, customer_id: str, clock: datetime) -> datetime:
+    """The instant one caller's card is read for. Raises NoCompany."""
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        found = cursor.execute(query("customers", "moment"), {"customer_id": customer_id, "clock": clock}).fetchone()
+    if found is None:
+        raise NoCompany(NoCompany.__doc__)
+    return found
+
+
+def caller_facts(
+    connection: psycopg.Connection, customer_id: str, as_of: datetime, time_zone: str
+) -> records.CallerFacts:
+    """Everything about one caller as it stood at `as_of`, in one round trip. Raises NoSuchCustomer."""
+    day = as_of.astimezone(ZoneInfo(time_zone)).date()
+    known = {"customer_id": customer_id, "as_of": as_of, "day": day}
+    with connection.pipeline():
+        customer = _ask(connection, records.Customer, "customer", known)
+        subscriptions = _ask(connection, records.Subscription, "subscriptions", known)
+        contacts = _ask(connection, records.Contact, "contacts", known)
+        invoices = _ask(connection, records.Invoice, "invoices", known)
+        events = _ask(connection, records.ChangeEvent, "events", known)
+        concessions = _ask(connection, records.Concession, "concessions", known)
+        features = connection.cursor(row_factory=dict_row).execute(
+            query("features", "features"), _features_of([customer_id], [as_of])
+        )
+        found = customer.fetchone()
+        if found is None:
+            raise NoSuchCustomer(f"There is no customer with the account {customer_id}.")
+        return records.CallerFacts(
+            as_of=as_of,
+            customer=found,
+            subscriptions=tuple(subscriptions),
+            contacts=tuple(contacts),
+            invoices=tuple(invoices),
+            events=tuple(events),
+            concessions=tuple(concessions),
+            features=features.fetchone() or {},
+        )
+
+
+def features(
+    connection: psycopg.Connection, customers: Sequence[str], instants: Sequence[datetime]
+) -> list[dict[str, Any]]:
+    """One row of features per (customer, instant), in order of customer and instant. Unknown customers give none."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query("features", "features"), _features_of(customers, instants)).fetchall()
+
+
+def features_of_everyone(
+    connection: psycopg.Connection,
+    as_of: datetime,
+    *,
+    first: str | None = None,
+    beyond: str | None = None,
+    batch: int = 20_000,
+) -> Iterator[list[dict[str, Any]]]:
+    """Rows of features for every customer with first <= customer_id < beyond at one instant, in batches."""
+    asked = {"customers": None, "instants": None, "as_of": as_of, "first": first, "beyond": beyond}
+    with connection.transaction(), connection.cursor(name="everyone", row_factory=dict_row) as cursor:
+        cursor.execute(query("features", "features"), asked)
+        while rows := cursor.fetchmany(batch):
+            yield rows
+
+
+def outcomes(connection: psycopg.Connection, as_of: datetime, horizon_days: int) -> dict[str, str | None]:
+    """Customers live at `as_of` → how they left within the horizon: voluntary, involuntary, move, or None for stayed."""
+    asked = {"as_of": as_of, "horizon_days": horizon_days}
+    return dict(connection.execute(query("features", "outcomes"), asked).fetchall())
+
+
+def lifetimes(connection: psycopg.Connection, since: datetime, until: datetime) -> list[dict[str, Any]]:
+    """Tenure at `since`, tenure at the end or `until`, and whether they left by choice, for customers live at `since`."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query("features", "lifetimes"), {"since": since, "until": until}).fetchall()
+
+
+def by_phone(connection: psycopg.Connection, phone: str) -> list[records.Match]:
+    """The customers on one E.164 number."""
+    return _ask(connection, records.Match, "by_phone", {"phone": phone}).fetchall()
+
+
+def by_account(connection: psycopg.Connection, customer_id: str) -> list[records.Match]:
+    """The customer of one account, or none."""
+    return _ask(connection, records.Match, "by_account", {"customer_id": customer_id}).fetchall()
+
+
+def by_contact(connection: psycopg.Connection, contact_id: str) -> list[records.Match]:
+    """The customer a contact belongs to, or none."""
+    return _ask(connection, records.Match, "by_contact", {"contact_id": contact_id}).fetchall()
+
+
+def search(connection: psycopg.Connection, text: str) -> list[records.Match]:
+    """Up to 20 customers by account, by the last digits of a number, or by beginnings of any words of the name."""
+    text = text.strip()
+    digits = re.sub(r"\D", "", text)
+    is_number = len(digits) >= SHORTEST_ENDING and not re.search(r"[^\W\d_]", text)
+    if len(text) < SHORTEST_WORD:
+        return []
+    asked = {
+        "text": text,
+        "account_like": _like(text.upper()) + "%",
+        "digits_like": digits.lstrip("0")[::-1] + "%" if is_number else None,
+    }
+    return _ask(connection, records.Match, "search", asked).fetchall()
+
+
+def recent_callers(connection: psycopg.Connection, staff_id: str) -> list[records.RecentCaller]:
+    """Whom one member of staff had on screen lately, newest first."""
+    return _ask(connection, records.RecentCaller, "recent", {"staff_id": staff_id}).fetchall()
+
+
+def usual_risk(connection: psycopg.Connection) -> float | None:
+    """The mean risk of all scored customers; None before the first scoring."""
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return cursor.execute(query("customers", "usual_risk")).fetchone()
+
+
+def local_day(moment_: datetime, time_zone: str) -> date:
+    """The calendar day of an instant where the company works."""
+    return moment_.astimezone(ZoneInfo(time_zone)).date()
+
+
+def _ask(connection: psycopg.Connection, record: type[T], name: str, parameters: dict[str, Any]) -> psycopg.Cursor[T]:
+    return connection.cursor(row_factory=class_row(record)).execute(query("customers", name), parameters)
+
+
+def _features_of(customers: Sequence[str], instants: Sequence[datetime]) -> dict[str, Any]:
+    return {
+        "customers": list(customers),
+        "instants": list(instants),
+        "as_of": None,
+        "first": None,
+        "beyond": None,
+    }
+
+
+def _like(text: str) -> str:
+    return re.sub(r"([\\%_])", r"\\\1", text)

@@ -1,0 +1,183 @@
+"""The simulated company: an invented broadband and mobile operator, from its first invoice to its hidden truth.
+
+    company = simulate(customers=20_000, months=24, seed=1)
+    company.frame("feed.contacts")                      # pandas, all parts
+    company.frame("truth.calls")                        # what only the simulator knows
+    again = simulate(customers=20_000, seed=1, decide=my_policy)    # the same people and chances, another policy
+
+Customers are lived through in parts of PART_SIZE, each served by a floor of its own and needing nothing from the
+others: a million customers are forty parts, made one after the other or side by side, always with the same bytes.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from churn.simulation import truth
+from churn.simulation.chance import Chance
+from churn.simulation.clock import day_number, instant, month_starts
+from churn.simulation.details import concessions_table, contacts_table, gather, instants
+from churn.simulation.events import draw_events
+from churn.simulation.life import World, live
+from churn.simulation.people import REGION_NAMES, customers_table, draw_people, words
+from churn.simulation.plans import PLANS, PRODUCTS
+from churn.simulation.retention import Decide
+from churn.simulation.staff import draw_floor, staff_rows
+from churn.simulation.state import start_state
+from churn.simulation.tables import invoices_table, subscriptions_table, usage_table
+
+NAME = "Larkfell Broadband & Mobile"
+TIME_ZONE, PHONE_REGION, CURRENCY = "Europe/London", "GB", "GBP"
+UNTIL = datetime(2026, 11, 15, tzinfo=UTC)
+PART_SIZE = 25_000
+KEPT_PARTS = 4  # more parts than these are made anew each time they are asked for
+
+
+@dataclass(frozen=True)
+class Part:
+    """The tables of one part, by their names in the database, and each event's audience in it."""
+
+    number: int
+    tables: dict[str, pa.Table]
+    audience: np.ndarray
+
+
+@dataclass
+class Company:
+    """A company that can be lived through any number of times, always the same."""
+
+    customers: int
+    months: int
+    seed: int
+    until: datetime
+    decide: Decide | None
+    world: World
+    name: str = NAME
+    _kept: dict[int, Part] = field(default_factory=dict, repr=False)
+
+    @property
+    def parts_count(self) -> int:
+        """How many parts there are."""
+        return -(-self.customers // PART_SIZE)
+
+    def part(self, number: int) -> Part:
+        """One part, by itself."""
+        if number in self._kept:
+            return self._kept[number]
+        made = _make_part(self, number)
+        if self.parts_count <= KEPT_PARTS:
+            self._kept[number] = made
+        return made
+
+    def parts(self) -> Iterator[Part]:
+        """All parts in order; with many of them only one is held at a time."""
+        return (self.part(number) for number in range(self.parts_count))
+
+    def shared(self, tally: truth.Tally) -> dict[str, pa.Table]:
+        """The tables that belong to no part: staff, events and their truth; `tally` has seen all parts."""
+        floors = [draw_floor(self.world.chance, k, len(self.world.starts) - 1) for k in range(self.parts_count)]
+        return {
+            "desk.staff": _staff_table(self.world.chance, floors),
+            "feed.change_events": _change_events(self.world, tally.audience),
+            "truth.events": truth.events_table(self.world, tally),
+            "truth.agents": truth.agents_table(floors),
+            "truth.days": truth.days_table(self.world),
+        }
+
+    def tables(self) -> dict[str, pa.Table]:
+        """Every table whole. For companies that fit in memory."""
+        parts = list(self.parts())
+        whole = {name: pa.concat_tables([p.tables[name] for p in parts]) for name in parts[0].tables}
+        tally = truth.Tally(self.world)
+        for part in parts:
+            tally.add(part.audience, part.tables["truth.contact_causes"])
+        return whole | self.shared(tally)
+
+    def frame(self, name: str) -> pd.DataFrame:
+        """One table as a data frame, e.g. `feed.contacts` or `truth.calls`."""
+        return self.tables()[name].to_pandas()
+
+
+def simulate(
+    customers: int = 20_000,
+    months: int = 24,
+    seed: int = 1,
+    until: datetime = UNTIL,
+    decide: Decide | None = None,
+) -> Company:
+    """A company with so many customers now or once, `months` full months of history and the part of one before `until`.
+
+    `decide` plays another policy in the same world: given what the desk would know of a month's retention calls, in
+    the order they come, it returns the amounts to offer. The same seed gives the same people, wishes, faults and
+    answers, so that two policies differ by what they do only.
+    """
+    if customers < 1 or months < 1:
+        raise ValueError("A company needs at least one customer and one month of history.")
+    if until.tzinfo is None:
+        raise ValueError("`until` is an instant: give it a time zone.")
+    chance = Chance(seed)
+    starts = month_starts(until, months)
+    world = World(chance, starts, day_number(until.date()), draw_events(chance, starts))
+    company = Company(customers, months, seed, until, decide, world)
+    if company.parts_count <= KEPT_PARTS:
+        for _ in company.parts():
+            pass
+    return company
+
+
+def _make_part(company: Company, number: int) -> Part:
+    world = company.world
+    chance, until = world.chance, world.until
+    index = np.arange(number * PART_SIZE, min((number + 1) * PART_SIZE, company.customers))
+    people = draw_people(chance, index)
+    floor = draw_floor(chance, number, len(world.starts) - 1)
+    state = start_state(chance, people, int(world.starts[0]), until)
+    life = live(world, number, people, state, floor, company.decide)
+    calls = {name: np.concatenate([c[name] for c in life.calls]) for name in life.calls[0]}
+    contacts = gather(world, number, people, life, calls, floor)
+    tables = {
+        "feed.customers": customers_table(chance, people, state.joined),
+        "feed.subscriptions": subscriptions_table(people, state, until),
+        "feed.invoices": invoices_table(people, life, until),
+        "feed.usage": usage_table(people, life),
+        "feed.contacts": contacts_table(world, number, people, contacts, calls, floor),
+        "feed.concessions": concessions_table(world, number, people, contacts, calls, floor),
+        "truth.customers": truth.customers_table(people, life, until),
+        "truth.calls": truth.calls_table(number, people, contacts, calls, floor),
+        "truth.contact_causes": truth.causes_table(number, world, contacts),
+        "truth.budgets": truth.budgets_table(world, floor, len(people)),
+    }
+    return Part(number, tables, life.audience)
+
+
+def _staff_table(chance: Chance, floors: list) -> pa.Table:
+    columns = list(zip(*staff_rows(chance, floors), strict=True))
+    names = ("staff_id", "name", "role", "team", "is_active")
+    return pa.table({name: pa.array(values) for name, values in zip(names, columns, strict=True)})
+
+
+def _change_events(world: World, audience: np.ndarray) -> pa.Table:
+    """Announced events, those still to come left out."""
+    chosen = [i for i, e in enumerate(world.events) if e.announced and e.day < world.until]
+    events = [world.events[i] for i in chosen]
+    starts = np.array([instant(e.day, e.minute)[()] for e in events], np.int64)
+    hours = np.array([e.hours for e in events])
+    return pa.table(
+        {
+            "event_id": pa.array([e.event_id for e in events]),
+            "owner_department": pa.array([e.owner for e in events]),
+            "kind": pa.array([e.kind for e in events]),
+            "title": pa.array([e.title for e in events]),
+            "starts_at": instants(starts),
+            "ends_at": instants(starts + np.round(hours * 3600).astype(np.int64) * 1_000_000),
+            "audience_size": pa.array(audience[chosen].astype(np.int32)),
+            "what_to_say": pa.array([e.say or None for e in events], pa.string()),
+            "region": words(REGION_NAMES, [-1 if e.region is None else e.region for e in events]),
+            "product": words(PRODUCTS, [-1 if e.product is None else e.product for e in events]),
+            "plan": words([p.name for p in PLANS], [-1 if e.plan is None else e.plan for e in events]),
+        }
+    )

@@ -2,12 +2,14 @@
 
 `python -m churn.keeper HOME SOCKET_FOLDER` starts the server and waits. Every user holds a shared lock on `users.lock`
 for its lifetime; the kernel drops it whichever way a user ends, SIGKILL included. The moment the keeper can have that
-lock alone nobody is left: it stops the server (a clean checkpoint, nothing lost) and goes. Standard library only.
+lock alone nobody is left: it stops the server (a clean checkpoint, nothing lost) and goes. Killed itself, it takes the
+server along (Linux tells the child), and a user that is still there starts another keeper. Standard library only.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import fcntl
 import os
 import pwd
@@ -16,8 +18,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 ACCOUNT = "keepline"  # who Postgres runs as when we are root
 OPTIONS = {
@@ -58,7 +61,7 @@ def wait_for_last_user(home: Path, pid: int) -> None:
 
 
 @contextlib.contextmanager
-def held(path: Path, *, exclusive: bool):  # type: ignore[no-untyped-def]
+def held(path: Path, *, exclusive: bool) -> Iterator[IO[str] | None]:
     """The open lock file, or None when somebody else has it."""
     with path.open("a") as file:
         try:
@@ -150,12 +153,27 @@ def start(cluster: Path, socket_folder: Path, binaries: Path, user: pwd.struct_p
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
+            preexec_fn=dies_with_us(),  # noqa: PLW1509 - this process has one thread
             **as_user(user),
         )
     return server.pid
 
 
-def as_user(user: pwd.struct_passwd | None) -> dict[str, object]:
+def dies_with_us() -> Callable[[], None] | None:
+    """What a child does before it becomes the server: ask the kernel for a fast shutdown should we die first."""
+    if sys.platform != "linux":
+        return None
+    prctl, set_death_signal, keeper = ctypes.CDLL(None).prctl, 1, os.getpid()
+
+    def ask() -> None:
+        prctl(set_death_signal, signal.SIGINT, 0, 0, 0)
+        if os.getppid() != keeper:
+            os._exit(1)  # we died before the kernel was asked
+
+    return ask
+
+
+def as_user(user: pwd.struct_passwd | None) -> dict[str, Any]:
     """Arguments that make a child run as `user` from a folder it may enter."""
     if user is None:
         return {}
@@ -166,10 +184,10 @@ def running(cluster: Path) -> int | None:
     """Process id of a server already on this cluster, left by a killed keeper."""
     try:
         pid = int((cluster / "postmaster.pid").read_text().split()[0])
-        command = Path(f"/proc/{pid}/cmdline").read_bytes() if Path("/proc/self").exists() else b"postgres"
+        command = Path(f"/proc/{pid}/cmdline").read_bytes() if Path("/proc/self").exists() else os.fsencode(cluster)
     except (FileNotFoundError, IndexError, ValueError):
         return None
-    return pid if alive(pid) and b"postgres" in command else None
+    return pid if alive(pid) and os.fsencode(cluster) in command else None  # not another server with a reused id
 
 
 def alive(pid: int) -> bool:
@@ -179,9 +197,10 @@ def alive(pid: int) -> bool:
             return False
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+        state = Path(f"/proc/{pid}/stat").read_text() if sys.platform == "linux" else ""
+    except (ProcessLookupError, FileNotFoundError):
         return False
-    return True
+    return state.rpartition(")")[2][:2] != " Z"  # an orphan nobody buries is dead all the same
 
 
 def stop(pid: int) -> None:

@@ -1,0 +1,388 @@
+"""The command line: what may be asked, and each command in a few lines.
+
+Only the standard library is imported here at the top, so that `--help` answers at once on any machine; a command
+imports what it needs when it runs.
+"""
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import getpass
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from churn.settings import Settings
+
+PROJECT = Path(__file__).resolve().parent.parent
+DEMO_CUSTOMERS, DEMO_SEED, DEMO_MONTHS = 20_000, 7, 24
+TOLD_AGAIN_AFTER = 1.0  # seconds between two lines of progress of the same step
+
+
+class NotYet(ValueError):
+    """Something must be done first; the message says what to type."""
+
+
+class Progress:
+    """Tells what goes on, with the seconds since the command began."""
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+        self.told = ("", 0.0)
+
+    def __call__(self, what: str, done: int = 0, total: int = 0) -> None:
+        """One line; the same thing again only after a second, or when it is complete."""
+        now = time.monotonic()
+        if self.told[0] == what and now - self.told[1] < TOLD_AGAIN_AFTER and (done < total or not total):
+            return
+        self.told = (what, now)
+        amount = f"  {done:,} of {total:,}" if total else ""
+        print(f"{now - self.began:7.1f} s  {what}{amount}", flush=True)
+
+    @contextlib.contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """A headline, the step, and how long it took."""
+        began = time.monotonic()
+        self(f"{name} …")
+        yield
+        self(f"{name}: done in {time.monotonic() - began:.1f} s")
+
+
+def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    """What was asked. A mistake is told and ends the process with 2, as does `--help` with 0."""
+    parser = make_parser()
+    asked, rest = parser.parse_known_args(arguments)
+    if rest and asked.command != "test":
+        parser.error(f"unknown: {' '.join(rest)}")
+    asked.rest = rest
+    return asked
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
+    shared = argparse.ArgumentParser(add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS)
+    shared.add_argument("--database", metavar="NAME", help="the company's database (default: keepline)")
+    parser = argparse.ArgumentParser(
+        prog="python3 -m churn", description="Keepline, a retention desk.", parents=[shared]
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def command(name: str, act: Callable[[argparse.Namespace], int], what: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=what, description=what, parents=[shared], allow_abbrev=False)
+        added.set_defaults(act=act)
+        return added
+
+    for name, act, what in (
+        ("run", run, "set up whatever is missing, with a simulated company if there is none, and serve"),
+        ("serve", serve, "serve the app, nothing else"),
+    ):
+        serving = command(name, act, what)
+        serving.add_argument("--port", type=int, default=8501)
+        serving.add_argument("--address", default="127.0.0.1", help="0.0.0.0 to be reached from elsewhere")
+        serving.add_argument("--headless", action="store_true", help="open no browser")
+    demo_ = command("demo", demo, "write a simulated company")
+    demo_.add_argument("--customers", type=int, default=DEMO_CUSTOMERS)
+    demo_.add_argument("--seed", type=int, default=DEMO_SEED)
+    demo_.add_argument("--months", type=int, default=DEMO_MONTHS)
+    import_ = command("import", import_files, "read a folder of files into the company's database")
+    import_.add_argument("folder", type=Path)
+    import_.add_argument("--mapping", required=True, metavar="NAME_OR_PATH")
+    command("check", check, "whether data and models are as they must be; names every problem and what mends it")
+    command("sync", sync, "bring the search directory up to date")
+    command("train", train, "fit and judge the models on the data as it is")
+    command("score", score, "score every customer with the current models")
+    promote_ = command("promote", promote, "make a model version the current one")
+    promote_.add_argument("version", type=int)
+    promote_.add_argument("--by", required=True, metavar="PERSON")
+    command("test", test, "all checks and tests; what follows is handed to pytest")
+    command("lint", lint, "formatting, lint and types")
+    bench_ = command("bench", bench, "benchmarks of tests/bench, all or one")
+    bench_.add_argument("name", nargs="?")
+    command("setup", setup, "make the environment, nothing else")
+    return parser
+
+
+def obey(asked: argparse.Namespace) -> int:
+    """Run the command; its exit code. What we refuse on purpose is one sentence, not a traceback."""
+    if "database" in asked:
+        os.environ["KEEPLINE_DATABASE"] = asked.database  # the app and every worker read the same settings
+    signal.signal(signal.SIGTERM, _end)
+    try:
+        return int(asked.act(asked))
+    except KeyboardInterrupt:
+        print("\nStopped.", file=sys.stderr)
+        return 130
+    except Exception as error:
+        if not _is_a_sentence(error):
+            raise
+        print(str(error.args[0] if isinstance(error, KeyError) else error).strip(), file=sys.stderr)
+        return 1
+    finally:
+        _leave_no_server()
+
+
+# Commands ------------------------------------------------------------------------------------------------------------
+
+
+def run(asked: argparse.Namespace) -> int:
+    """Everything that is missing, in order, then the app. Each step is skipped when it is done already."""
+    from churn import contract, db
+    from churn.serve import refuse_taken_port
+
+    refuse_taken_port(asked.address, asked.port)
+    settings, progress = _settings(), Progress()
+    progress(f"Keepline, database {settings.database}")
+    db.create_database(settings)
+    with db.connect(settings, "batch") as connection:
+        state = contract.state(connection)
+        if not state.has_company:
+            _refuse_unnamed(connection, settings)
+            with progress.step(f"Simulated company of {DEMO_CUSTOMERS:,} customers"):
+                _simulate(connection, DEMO_CUSTOMERS, DEMO_MONTHS, DEMO_SEED, progress)
+    if not state.has_directory:
+        from churn import scoring
+
+        with progress.step("Search directory"):
+            scoring.sync_directory(settings, progress=progress)
+    if not state.has_models:
+        from churn import training
+
+        with progress.step("Models"):
+            training.train(settings, progress=progress, by=getpass.getuser())
+    if not state.has_scores:
+        from churn import scoring
+
+        with progress.step("Scores"):
+            scoring.score_everyone(settings, progress=progress)
+    return serve(asked)
+
+
+def serve(asked: argparse.Namespace) -> int:
+    """The app, on a database that is there."""
+    from churn import contract, db
+    from churn.serve import refuse_taken_port, serve_forever
+
+    refuse_taken_port(asked.address, asked.port)
+    settings = _existing(_settings())
+    db.create_database(settings)  # newer migrations, if any
+    with db.connect(settings, "batch") as connection:
+        problems = contract.check_catalogue(connection)
+    for problem in problems:
+        print(problem.text, file=sys.stderr)
+    if any(not problem.is_optional for problem in problems):
+        raise NotYet("The company's data cannot be served before the above is mended.")
+    serve_forever(settings, address=asked.address, port=asked.port, opens_browser=not asked.headless)
+    return 0
+
+
+def demo(asked: argparse.Namespace) -> int:
+    """A simulated company in place of the simulated one before."""
+    from churn import contract, db, scoring
+
+    settings, progress = _settings(), Progress()
+    db.create_database(settings)
+    with db.connect(settings, "batch") as connection:
+        if contract.state(connection).source not in {None, "simulated"}:
+            raise NotYet(f"{settings.database} holds a real company; choose another with --database NAME.")
+        with progress.step(f"Simulated company of {asked.customers:,} customers, seed {asked.seed}"):
+            _simulate(connection, asked.customers, asked.months, asked.seed, progress)
+    with progress.step("Search directory"):
+        scoring.sync_directory(settings, progress=progress)
+    return 0
+
+
+def import_files(asked: argparse.Namespace) -> int:
+    """Files into `feed`; what could not be taken is told and kept."""
+    from churn import db, imports, scoring
+
+    mapping = imports.load_mapping(asked.mapping)
+    settings, progress = _settings(), Progress()
+    db.create_database(settings)
+    with db.connect(settings, "batch") as connection:
+        reports = imports.import_folder(connection, asked.folder, mapping, progress=progress)
+    for report in reports:
+        progress(str(report))
+    with progress.step("Search directory"):
+        scoring.sync_directory(settings, progress=progress)
+    return 0
+
+
+def check(_asked: argparse.Namespace) -> int:
+    """The data contract, the data against it, the models. 1 when something must be mended."""
+    from churn import contract_rules as rules
+    from churn import db
+
+    settings = _existing(_settings())
+    with db.connect(settings, "batch") as connection:
+        problems = [*rules.check_contract(connection), *rules.check_files(connection), *rules.check_models(connection)]
+        counts = rules.count_rows(connection)
+    for view, rows in counts.items():
+        print(f"{view:22}{rows:>14,} rows")
+    for problem in problems:
+        print(f"\n{problem.text}")
+    faults = sum(not problem.is_optional for problem in problems)
+    print(f"\n{faults} to mend, {len(problems) - faults} to know." if problems else "\nAll is as it must be.")
+    return 1 if faults else 0
+
+
+def sync(_asked: argparse.Namespace) -> int:
+    """The search directory from `crm`."""
+    from churn import scoring
+
+    progress = Progress()
+    with progress.step("Search directory"):
+        scoring.sync_directory(_existing(_settings()), progress=progress)
+    return 0
+
+
+def train(_asked: argparse.Namespace) -> int:
+    """New model versions, each judged; a refusal is a sentence among them."""
+    from churn import training
+
+    progress = Progress()
+    with progress.step("Models"):
+        reports = training.train(_existing(_settings()), progress=progress, by=getpass.getuser())
+    for report in reports:
+        print(report)
+    return 0
+
+
+def score(_asked: argparse.Namespace) -> int:
+    """Everyone's scores by the current models."""
+    from churn import scoring
+
+    progress = Progress()
+    with progress.step("Scores"):
+        scoring.score_everyone(_existing(_settings()), progress=progress)
+    return 0
+
+
+def promote(asked: argparse.Namespace) -> int:
+    """A version becomes current by a person's name."""
+    from churn import db, registry
+
+    with db.connect(_existing(_settings()), "batch") as connection:
+        registry.promote(connection, asked.version, asked.by)
+    print(f"Model version {asked.version} is current, by {asked.by}.")
+    return 0
+
+
+def test(asked: argparse.Namespace) -> int:
+    """Lint and types, then every test, pytest's closing line last."""
+    from churn import bootstrap
+
+    try:
+        os.environ["KEEPLINE_CHROMIUM"] = bootstrap.ensure_chromium()
+    except bootstrap.CannotSetUp as missing:
+        raise NotYet(str(missing)) from None
+    faults = _lint()
+    print("— tests", flush=True)
+    tests = _tool("pytest", "-n", "auto", "--maxprocesses", "8", "--dist", "worksteal", *asked.rest)
+    if faults:
+        print(f"Not in order: {', '.join(faults)}.", file=sys.stderr)
+    return tests or (1 if faults else 0)
+
+
+def lint(_asked: argparse.Namespace) -> int:
+    """Formatting, lint and types."""
+    return 1 if _lint() else 0
+
+
+def bench(asked: argparse.Namespace) -> int:
+    """Each benchmark is a module of tests/bench with a main; `NAME` may leave out its `bench_`."""
+    names = sorted(path.stem for path in (PROJECT / "tests/bench").glob("bench_*.py"))
+    if asked.name:
+        names = [name for name in names if name in {asked.name, f"bench_{asked.name}"}]
+        if not names:
+            raise NotYet(f"There is no benchmark '{asked.name}' in tests/bench.")
+    codes = []
+    for name in names:
+        print(f"— {name}", flush=True)
+        codes.append(subprocess.run([sys.executable, "-m", f"tests.bench.{name}"], cwd=PROJECT, check=False).returncode)
+    return max(codes, default=0)
+
+
+def setup(_asked: argparse.Namespace) -> int:
+    """Reached only once everything is in place."""
+    print("Ready: python3 -m churn run")
+    return 0
+
+
+# Shared --------------------------------------------------------------------------------------------------------------
+
+
+def _settings() -> Settings:
+    from churn.settings import read_settings
+
+    return read_settings()
+
+
+def _existing(settings: Settings) -> Settings:
+    from churn import db
+
+    if not db.exists(settings):
+        raise NotYet(f"There is no database {settings.database} yet: `python3 -m churn run` or `import` makes it.")
+    return settings
+
+
+def _simulate(connection: psycopg.Connection, customers: int, months: int, seed: int, progress: Progress) -> None:
+    from churn import simulation
+
+    company = simulation.simulate(customers=customers, months=months, seed=seed)
+    simulation.write_company(connection, company, progress=progress)
+
+
+def _refuse_unnamed(connection: psycopg.Connection, settings: Settings) -> None:
+    """A company of somebody's own views is never joined by a simulated one."""
+    from churn import contract
+
+    if not contract.check_catalogue(connection) and contract.has_customers(connection):
+        raise NotYet(
+            f"{settings.database} has customers but no name. Say whose they are: INSERT INTO desk.company "  # noqa: S608 - shown, not run
+            "(name, time_zone, phone_region, currency, source) VALUES ('…', 'Europe/London', 'GB', 'GBP', 'views');"
+        )
+
+
+def _lint() -> list[str]:
+    """Names of the checks that found something."""
+    checks = {"ruff check": ("ruff", "check"), "ruff format": ("ruff", "format", "--check"), "mypy": ("mypy",)}
+    faults = []
+    for name, tool in checks.items():
+        print(f"— {name}", flush=True)
+        if _tool(*tool) != 0:
+            faults.append(name)
+    return faults
+
+
+def _tool(name: str, *arguments: str) -> int:
+    return subprocess.run([sys.executable, "-m", name, *arguments], cwd=PROJECT, check=False).returncode
+
+
+def _is_a_sentence(error: Exception) -> bool:
+    """Our own refusals, and a database or file that cannot be reached; anything else is a defect and shows itself."""
+    if type(error).__module__.startswith("churn"):
+        return True
+    if isinstance(error, OSError):
+        return error.filename is not None
+    return type(error).__module__.startswith("psycopg") and type(error).__name__ == "OperationalError"
+
+
+def _leave_no_server() -> None:
+    """Wait for the embedded server to stop, when this command was its last user."""
+    server = sys.modules.get("churn.server")
+    if server is not None:
+        server.release_all()
+
+
+def _end(_signal: int, _frame: object) -> NoReturn:
+    raise SystemExit(128 + signal.SIGTERM)

@@ -1,0 +1,349 @@
+"""The data contract as a table: which views `crm` must have, with which columns; and whether it has them.
+
+Only the catalogue is read here, so it takes milliseconds and runs at every start. What the rows themselves break is in
+`churn.contract_rules`. Every problem carries the SQL that mends it.
+"""
+# ruff: noqa: S608 - the SQL written here is shown to a person, never run
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg.rows import class_row, dict_row, scalar_row
+
+from churn.queries import query
+
+READERS = "keepline_batch, keepline_agent, keepline_supervisor"
+
+# Names of types that can be read as each of ours without a cast.
+ACCEPTED = {
+    "text": {"text", "varchar"},
+    "char(3)": {"bpchar", "text", "varchar"},
+    "date": {"date"},
+    "timestamptz": {"timestamptz"},
+    "numeric(14, 2)": {"numeric"},
+    "double precision": {"float8"},
+    "smallint": {"int2", "int4", "int8"},
+    "integer": {"int2", "int4", "int8"},
+    "boolean": {"bool"},
+    "jsonb": {"jsonb"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of the contract. `otherwise` stands in where the company has nothing of the kind."""
+
+    name: str
+    type: str = "text"
+    is_nullable: bool = False
+    is_optional: bool = False
+    otherwise: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One view of the contract: one row per `grain`."""
+
+    name: str
+    grain: tuple[str, ...]
+    columns: tuple[Column, ...]
+    without: str | None = None  # what the app does without it; None: it cannot
+
+    @property
+    def is_optional(self) -> bool:
+        """Whether the app works without this view."""
+        return self.without is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing `crm` (or the models) should not be."""
+
+    where: str
+    sentence: str
+    mend: str
+    is_optional: bool = False
+    count: int | None = None
+    example: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The sentence and, below it, what mends it."""
+        return f"{'note' if self.is_optional else 'MEND'}  {self.sentence}\n      {self.mend}"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How far a database has been set up."""
+
+    has_company: bool
+    source: str | None
+    has_directory: bool
+    has_models: bool
+    has_scores: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """What stands in `crm` under a name: kind by pg_class.relkind, types by column."""
+
+    name: str
+    kind: str
+    definition: str | None
+    unreadable_by: list[str]
+    types: dict[str, str] = field(default_factory=dict)
+
+
+def _columns(text: str) -> tuple[Column, ...]:
+    # A line is "name type"; "?": may be null; "= expression" stands in for a column the company lacks; "~": optional.
+    columns = []
+    for piece in text.strip().split("\n"):
+        what, _, otherwise = (part.strip() for part in piece.partition("="))
+        name, kind = what.split(" ", 1)
+        columns.append(
+            Column(name.strip("~"), kind.strip("?"), kind.endswith("?"), name.startswith("~"), otherwise or None)
+        )
+    return tuple(columns)
+
+
+CONTRACT = (
+    View(
+        "customers",
+        ("customer_id",),
+        _columns("""customer_id text
+            name text = customer_id
+            phone text?
+            email text?
+            joined_on date
+            segment text?
+            region text?
+            language text?
+            currency char(3) = (SELECT currency FROM desk.company)
+            is_vulnerable boolean = false
+            is_do_not_offer boolean = false
+            attributes jsonb = '{}'"""),
+    ),
+    View(
+        "subscriptions",
+        ("subscription_id",),
+        _columns("""subscription_id text
+            customer_id text
+            product text = 'subscription'
+            plan text = 'standard'
+            started_on date
+            term_ends_on date?
+            ended_on date?
+            end_reason text?
+            monthly_price numeric(14, 2)
+            monthly_margin numeric(14, 2)?"""),
+    ),
+    View(
+        "contacts",
+        ("contact_id",),
+        _columns("""contact_id text
+            customer_id text?
+            started_at timestamptz
+            ended_at timestamptz?
+            channel text = 'phone'
+            direction text = 'in'
+            queue text?
+            reason text?
+            agent_id text?
+            is_resolved boolean?
+            is_escalated boolean = false
+            csat smallint?
+            notes text?"""),
+    ),
+    View(
+        "invoices",
+        ("invoice_id",),
+        _columns("""invoice_id text
+            customer_id text
+            issued_on date
+            due_on date = issued_on
+            paid_on date?
+            amount numeric(14, 2)"""),
+        without="bills and late payments are left out",
+    ),
+    View(
+        "usage",
+        ("customer_id", "month", "measure"),
+        _columns("""customer_id text
+            month date
+            measure text = 'usage'
+            quantity double precision"""),
+        without="usage is left out",
+    ),
+    View(
+        "change_events",
+        ("event_id",),
+        _columns("""event_id text
+            owner_department text = 'unknown'
+            kind text
+            title text = kind
+            starts_at timestamptz
+            ends_at timestamptz?
+            audience_size integer?
+            what_to_say text?
+            ~region text?
+            ~product text?
+            ~plan text?"""),
+        without="outages, price rises and campaigns are left out",
+    ),
+    View(
+        "concessions",
+        ("concession_id",),
+        _columns("""concession_id text
+            customer_id text
+            contact_id text?
+            agent_id text?
+            given_at timestamptz
+            instrument text = 'credit'
+            amount numeric(14, 2)
+            months smallint?
+            intended_amount numeric(14, 2)?
+            propensity double precision?"""),
+        without="what was given before Keepline is left out",
+    ),
+)
+
+
+def state(connection: psycopg.Connection) -> State:
+    """How far this database has been set up."""
+    with connection.cursor(row_factory=class_row(State)) as cursor:
+        found = cursor.execute(query("contract", "state")).fetchone()
+    assert found is not None  # noqa: S101 - a query without FROM has one row
+    return found
+
+
+def has_customers(connection: psycopg.Connection) -> bool:
+    """Whether the company has a single customer."""
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return bool(cursor.execute(query("contract", "customers")).fetchone())
+
+
+def relations(connection: psycopg.Connection) -> dict[str, Relation]:
+    """What stands in `crm`, by name."""
+    with connection.cursor() as cursor:
+        found = {
+            name: Relation(name, kind, definition, unreadable_by)
+            for name, kind, definition, unreadable_by in cursor.execute(query("contract", "relations")).fetchall()
+        }
+        for relation, name, kind in cursor.execute(query("contract", "columns")).fetchall():
+            found[relation].types[name] = kind
+    return found
+
+
+def check_catalogue(connection: psycopg.Connection) -> list[Problem]:
+    """Every view or column that is missing, unreadable or of the wrong type. Reads no row of the company's."""
+    there = relations(connection)
+    zone = time_zone(connection)
+    return [problem for view in CONTRACT for problem in _catalogue_problems(view, there.get(view.name), zone)]
+
+
+def time_zone(connection: psycopg.Connection) -> str:
+    """The zone the company's days are days in."""
+    return str(moment(connection)["time_zone"])
+
+
+def moment(connection: psycopg.Connection) -> dict[str, Any]:
+    """`as_of`, the company's now, and its `time_zone`."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query("contract", "moment")).fetchone() or {}
+
+
+def _catalogue_problems(view: View, relation: Relation | None, zone: str) -> list[Problem]:
+    if relation is None:
+        return [
+            Problem(
+                f"crm.{view.name}",
+                f"The view crm.{view.name} is missing{f': {view.without}' if view.without else ''}. "
+                "Write it over your own table, or fill ours by an import:",
+                f"CREATE VIEW crm.{view.name} AS SELECT {', '.join(column.name for column in view.columns)} "
+                f"FROM feed.{view.name}; {_grant(view)}",
+                is_optional=view.is_optional,
+            )
+        ]
+    problems = []
+    for column in view.columns:
+        where, kind = f"crm.{view.name}.{column.name}", relation.types.get(column.name)
+        if kind is None:
+            needed = "optional" if column.is_optional else "empty where unknown" if column.is_nullable else "required"
+            problems.append(
+                Problem(
+                    where,
+                    f"The column {where} ({column.type}, {needed}) is missing.",
+                    rebuild(view, relation, zone),
+                    is_optional=column.is_optional,
+                )
+            )
+        elif kind not in ACCEPTED[column.type]:
+            sentence = f"The column {where} is {kind} and must be {column.type}."
+            problems.append(Problem(where, sentence, rebuild(view, relation, zone)))
+    if relation.unreadable_by:
+        who = ", ".join(relation.unreadable_by)
+        problems.append(Problem(f"crm.{view.name}", f"{who} may not read crm.{view.name}.", _grant(view)))
+    return problems
+
+
+def rebuild(view: View, relation: Relation, zone: str) -> str:
+    """SQL that puts every column of `view` right at once, keeping what else the relation has."""
+    if relation.kind not in {"v", "m"}:
+        return "; ".join(_alter(view, relation, zone)) + ";"
+    known = {column.name for column in view.columns}
+    pieces = [_expression(column, relation, zone) for column in view.columns]
+    pieces += [f'v."{name}"' for name in relation.types if name not in known]
+    kind = "VIEW" if relation.kind == "v" else "MATERIALIZED VIEW"
+    return (
+        f"DROP {kind} crm.{view.name}; CREATE {kind} crm.{view.name} AS SELECT {', '.join(pieces)} "
+        f"FROM ({(relation.definition or '').strip()}) AS v; {_grant(view)}"
+    )
+
+
+def _alter(view: View, relation: Relation, zone: str) -> list[str]:
+    # A table in the place of a view.
+    lines = []
+    for column in view.columns:
+        kind = relation.types.get(column.name)
+        if kind is None:
+            lines.append(f"ALTER TABLE crm.{view.name} ADD COLUMN {column.name} {column.type}")
+            if not column.is_nullable:
+                lines.append(
+                    f"UPDATE crm.{view.name} SET {column.name} = {column.otherwise or '/* your value */ NULL'}"
+                )
+        elif kind not in ACCEPTED[column.type]:
+            cast = converted(column.name, kind, column.type, zone)
+            lines.append(f"ALTER TABLE crm.{view.name} ALTER COLUMN {column.name} TYPE {column.type} USING {cast}")
+    return lines
+
+
+def _expression(column: Column, relation: Relation, zone: str) -> str:
+    kind = relation.types.get(column.name)
+    if kind is None:
+        value = "NULL" if column.is_nullable else column.otherwise or "/* your column here */ NULL"
+        if column.otherwise in relation.types:
+            value = f"v.{column.otherwise}"
+        return f"({value})::{column.type} AS {column.name}"
+    if kind in ACCEPTED[column.type]:
+        return f"v.{column.name}"
+    return f"{converted(f'v.{column.name}', kind, column.type, zone)} AS {column.name}"
+
+
+def converted(expression: str, kind: str, wanted: str, zone: str) -> str:
+    """`expression`, which is of type `kind`, as one of our types."""
+    if wanted == "timestamptz" and kind in {"timestamp", "date"}:
+        return f"({expression}::timestamp AT TIME ZONE '{zone}')"
+    if wanted == "date" and kind == "timestamptz":
+        return f"({expression} AT TIME ZONE '{zone}')::date"
+    if wanted == "boolean" and kind in {"int2", "int8", "numeric", "float4", "float8"}:
+        return f"({expression} <> 0)"
+    if wanted in {"smallint", "integer"} and kind in {"text", "varchar", "bpchar"}:
+        return f"{expression}::numeric::{wanted}"
+    return f"{expression}::{wanted}"
+
+
+def _grant(view: View) -> str:
+    return f"GRANT SELECT ON crm.{view.name} TO {READERS};"

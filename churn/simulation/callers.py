@@ -33,6 +33,9 @@ FAMILIES = ("saturating", "hill", "logistic_in_money", "threshold")
 """Names of the codes in `Callers.family`, in order."""
 
 
+SERIOUS = 0.8  # logits of staying lost for each unit of how serious a caller sounds
+
+
 @dataclass(frozen=True)
 class Callers:
     """The hidden truth of n callers; every array is (n,). No model, job or page may read it."""
@@ -70,7 +73,7 @@ def draw_callers(
     tenure_months: ArrayLike = 24.0,
     contacts_90d: ArrayLike = 1.0,
     overpaying: ArrayLike = 0.0,
-    hidden: float = 1.0,
+    hidden: float = 0.5,
 ) -> Callers:
     """Hidden truth for n callers who came to cancel.
 
@@ -87,11 +90,11 @@ def draw_callers(
     serious = rng.normal(size=n)
     score = _kind_scores(base_logit, serious, price=price, fault=fault, tenure=tenure, contacts=contacts)
     kind = np.argmax(score + hidden * rng.gumbel(size=score.shape), axis=1)
-    offset = np.array([-0.6, 1.7, -2.0, 0.9])[kind]
-    stay_none = expit(base_logit + offset - 1.4 * serious)
-    stay_offered, stay_most = _draw_reach(rng, kind, stay_none)
-    need = 3.2 * monthly_bill**0.6 * np.exp(0.45 * rng.normal(size=n) + 0.30 * fault - 0.35 * price)
-    family = rng.choice(len(FAMILIES), size=n, p=[0.35, 0.25, 0.2, 0.2])
+    offset = np.array([-0.5, 1.0, -1.4, 0.6])[kind]
+    stay_none = expit(base_logit + offset - SERIOUS * serious)
+    stay_offered, stay_most = _draw_reach(rng, kind, stay_none, hidden)
+    need = 3.2 * monthly_bill**0.6 * np.exp(0.45 * hidden * rng.normal(size=n) + 0.30 * fault - 0.35 * price)
+    family = rng.choice(len(FAMILIES), size=n, p=[0.6, 0.2, 0.1, 0.1])
     return Callers(
         kind=kind,
         seriousness=serious,
@@ -100,7 +103,7 @@ def draw_callers(
         stay_most=stay_most,
         need=need,
         family=family,
-        steepness=rng.uniform(1.2, 3.0, n),
+        steepness=rng.uniform(1.1, 2.0, n),
         fix_gain=np.where(fault > 0, rng.gamma(4.0, 0.3, n), rng.gamma(1.0, 0.05, n)),
         right_size_gain=over * rng.gamma(4.0, 0.5, n),
         monthly_bill=np.asarray(monthly_bill, float),
@@ -121,15 +124,17 @@ def _kind_scores(base: Array, serious: Array, *, price: Array, fault: Array, ten
     )
 
 
-def _draw_reach(rng: np.random.Generator, kind: NDArray[np.int64], stay_none: Array) -> tuple[Array, Array]:
+def _draw_reach(
+    rng: np.random.Generator, kind: NDArray[np.int64], stay_none: Array, hidden: float
+) -> tuple[Array, Array]:
     """What being offered does by itself, and what all the money in the world would do: two (n,) chances."""
     n = len(kind)
     dog = kind == KINDS.index("sleeping_dog")
-    harm = rng.uniform(0.15, 0.45, n) * stay_none
+    harm = (0.22 + 0.12 * hidden * rng.uniform(-1, 1, n)) * stay_none
     offered = np.where(dog, stay_none - harm, stay_none + 0.02 * (1 - stay_none))
-    low = np.array([0.55, 0.10, 0.00, 0.00])[kind]
-    high = np.array([0.95, 0.60, 0.15, 0.25])[kind]
-    reach = low + (high - low) * rng.random(n)
+    middle = np.array([0.75, 0.45, 0.25, 0.25])[kind]
+    width = np.array([0.20, 0.25, 0.15, 0.15])[kind]
+    reach = middle + hidden * width * rng.uniform(-1, 1, n)
     return offered, offered + reach * (0.98 - offered).clip(min=0.0)
 
 
@@ -244,7 +249,7 @@ class World:
     months: int = 12
     spread: float = 0.45  # of the agents' leniency
     confounding: float = 1.0
-    hidden: float = 1.0  # how much of the kind cannot be told from the context
+    hidden: float = 0.5  # how much of the kind cannot be told from the context
     trial_share: float = 0.03
     budget_share: float = 0.9  # money of a team-month over what its agents mean to give
     cap: float = 120.0

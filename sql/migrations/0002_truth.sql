@@ -1,5 +1,5 @@
--- What only the simulator knows. No role that trains, scores or serves is granted anything here: the tests and the
--- committed evaluations read it as the owner, to compare what the desk believes with what is so.
+-- What only the simulator knows. No role may read it: the jobs' role can put truth in and empty it, nothing more. Tests
+-- and committed evaluations read it as the owner, to compare what the desk believes with what is so.
 
 CREATE TABLE truth.customers (
     customer_id     text PRIMARY KEY,
@@ -78,3 +78,17 @@ CREATE TABLE truth.contact_causes (
     event_id        text NOT NULL,
     is_repeat       boolean NOT NULL
 );
+
+GRANT USAGE ON SCHEMA truth TO keepline_batch;
+GRANT INSERT, TRUNCATE ON ALL TABLES IN SCHEMA truth TO keepline_batch;
+
+-- Statistics after a load. Only an owner may ANALYZE, and the jobs' role owns nothing.
+CREATE FUNCTION feed.analyze() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    ANALYZE feed.customers, feed.subscriptions, feed.invoices, feed.contacts, feed.usage, feed.change_events,
+            feed.concessions, desk.staff;
+END
+$$;
+REVOKE ALL ON FUNCTION feed.analyze() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION feed.analyze() TO keepline_batch;

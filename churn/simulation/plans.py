@@ -58,9 +58,9 @@ def popularity(product: int) -> Array:
 
 
 def market_price(plan: Ints, month: int) -> Array:
-    """What a rival asks for the same in that month: falling slowly, with a price war every eleven months."""
+    """What a rival asks for the same in that month: rising slower than our own prices, with a price war every eleven months."""
     war = 0.07 if month % 11 in (4, 5) else 0.0
-    return TERM_PRICE[plan] * (1.0 - 0.03 * month / 12.0 - war)
+    return TERM_PRICE[plan] * (0.97 + 0.025 * month / 12.0 - war)
 
 
 def pounds(amount: Array) -> Array:

@@ -19,7 +19,7 @@ TRIAL_SHARE = 0.05
 OUTCOME_DAYS = 90
 BUDGET_PER_CUSTOMER = 0.30  # pounds a month that one floor's teams may give, by customer served
 INSTRUMENTS = ("bill_credit", "monthly_discount", "fee_waiver", "free_month", "plan_change")
-STAY_BASE, STAY_SLOPE = 1.05, 0.55  # logit of staying with nothing offered against the wish to leave
+STAY_BASE, STAY_SLOPE = 0.45, 0.65  # logit of staying with nothing offered against the wish to leave
 SHOWN = np.array([20.0, 40.0, 80.0])  # amounts whose true effect is kept
 PLAN_NAMES = np.array([p.name for p in PLANS], object)
 
@@ -55,7 +55,7 @@ def draw_traits(chance: Chance, part: int, people: People, state: State, wishes:
 
 def price_reason(wishes: Wish) -> Array:
     """1 where money is the strongest reason to go."""
-    return np.isin(wishes.reason, [0, 2, 3]).astype(float)
+    return np.isin(wishes.reason, [0, 2]).astype(float)
 
 
 def fault_ours(state: State) -> Array:

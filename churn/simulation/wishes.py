@@ -10,8 +10,8 @@ from churn.simulation.people import People
 from churn.simulation.plans import market_price
 from churn.simulation.state import Flags, State
 
-SILENT, CALLING = -5.15, -4.35  # logits of a month's chance to leave without a word, and to ring first
-CALLING_SLOPE = 0.72  # ringing follows the wish to go less closely: some ring to bargain
+SILENT, CALLING = -4.70, -2.75  # logits of a month's chance to leave without a word, and to ring first
+CALLING_SLOPE = 0.70  # ringing follows the wish to go less closely: some ring to bargain
 MOVES, TROUBLE = 0.0022, 0.004  # a month's chances of moving away and of ceasing to pay
 LEAVE_REASONS = ("price", "fault", "bill", "contract_end", "competitor", "service", "life")
 
@@ -35,15 +35,15 @@ def wish(people: People, state: State, month: int, first: int) -> Wish:
     left = term - first
     in_term, near_end = left > 45, (left > -60) & (left <= 45) & (term > 0)
     years = ((first - state.joined) / 365.25).clip(0.0)
-    broken = 0.75 * np.minimum(state.unresolved, 3.0)
-    bill = 0.8 * state.shock
-    price = 2.6 * gap
+    broken = 0.95 * np.minimum(state.unresolved, 3.0)
+    bill = 0.9 * state.shock
+    price = 3.2 * gap
     causes = np.column_stack(
         [
             price,
             broken,
             bill,
-            1.1 * near_end,
+            1.3 * near_end,
             0.45 * (people.acquired == 1) + 0.2 * (people.age <= 1),
             state.annoyed,
             np.full(len(people), 0.25),
@@ -51,10 +51,10 @@ def wish(people: People, state: State, month: int, first: int) -> Wish:
     )
     known = (
         causes[:, :6].sum(axis=1)
-        - 1.45 * in_term
-        - 0.55 * np.log1p(years)
-        - 0.55 * state.engagement
-        - 0.55 * (state.live.sum(axis=1) - 1)
+        - 1.8 * in_term
+        - 0.65 * np.log1p(years)
+        - 0.65 * state.engagement
+        - 0.65 * (state.live.sum(axis=1) - 1)
         + 0.40 * (people.payment > 0)
         - 0.30 * (people.age >= 5)
         + 0.35 * np.minimum(state.late, 3.0)

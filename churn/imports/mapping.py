@@ -54,6 +54,7 @@ class Source:
     constant: str | None = None
     join: tuple[str, ...] = ()
     digest: tuple[str, ...] = ()
+    digest_except: tuple[str, ...] = ()  # all columns but these; they stay what else they are, attributes for instance
     first: tuple[Source, ...] = ()
     sum: tuple[str, ...] = ()
     months_before_snapshot: str | None = None
@@ -77,11 +78,13 @@ class Source:
         """Their columns this source reads."""
         one = {self.column, self.time, self.months_before_snapshot, self.snapshot_when} - {None}
         return {str(name) for name in one}.union(
-            self.join, self.digest, self.sum, *(source.columns() for source in self.first)
+            self.join, self.digest, self.digest_except, self.sum, *(source.columns() for source in self.first)
         )
 
     def blamed(self) -> str | None:
         """Their column to name when a value is bad; None when several could be meant."""
+        if self.digest_except:
+            return None
         named = self.columns()
         return self.column or (next(iter(named)) if len(named) == 1 else None)
 

@@ -36,6 +36,7 @@ WAYS: dict[str, frozenset[str]] = {
     "constant": frozenset(),
     "join": frozenset({"parted_by", "prefix"}),
     "digest": frozenset({"prefix"}),
+    "digest_except": frozenset({"prefix"}),
     "first": frozenset(),
     "sum": frozenset({"missing", "decimal"}),
     "months_before_snapshot": frozenset({"missing"}),
@@ -46,6 +47,7 @@ _TYPES: dict[str, tuple[type, str]] = {
     "column": (str, "a text"),
     "join": (list, "a list of columns"),
     "digest": (list, "a list of columns"),
+    "digest_except": (list, "a list of columns"),
     "first": (list, "a list"),
     "sum": (list, "a list of columns"),
     "months_before_snapshot": (str, "a column"),
@@ -223,7 +225,7 @@ class _Parser:
         constant = spec.get("constant")
         is_text = column.kind in ("text", "notes")
         marks = spec.get("missing", ("",) if is_text else entry.get("missing", MISSING))
-        texts = {key: self.texts(spec.get(key, []), where) for key in ("join", "digest", "sum", "equals")}
+        texts = {key: self.texts(spec.get(key, []), where) for key in ("join", "digest", "digest_except", "sum", "equals")}
         return Source(
             column=spec.get("column"),
             constant=None if constant is None else _constant(constant),

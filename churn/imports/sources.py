@@ -29,7 +29,7 @@ def source_texts(source: Source, chunk: Chunk, rules: Rules, lookups: Lookups) -
     if source.join:
         parts = [_present(chunk, name, ("",)) for name in source.join]
         return _prefixed(_blank_to_null(_joined(parts, source.parted_by)), source.prefix), []
-    if source.digest:
+    if source.digest or source.digest_except:
         return _digest(source, chunk), []
     if source.sum:
         return _sum(source, chunk)
@@ -109,7 +109,8 @@ def _first(source: Source, chunk: Chunk, rules: Rules, lookups: Lookups) -> tupl
 
 
 def _digest(source: Source, chunk: Chunk) -> Any:
-    rows = zip(*(trim(chunk.columns[name]).to_pylist() for name in source.digest), strict=True)
+    names = source.digest or [name for name in chunk.columns if name not in source.digest_except]
+    rows = zip(*(trim(chunk.columns[name]).to_pylist() for name in names), strict=True)
     digests = [hashlib.sha256("\x1f".join(row).encode()).hexdigest()[:16] for row in rows]
     return _prefixed(pa.array(digests, pa.string()), source.prefix)
 

@@ -1,18 +1,18 @@
 """How long they stay: conditional survival of a customer who is still here.
 
-A lifelines Cox model, stratified where calibration asks for it, with left truncation. Three things are done here rather
-than by lifelines: the baseline hazard counts at each tenure only those already under observation (lifelines' own ignores
+A lifelines Cox model, stratified where calibration asks for it, with left truncation. Three things are done here and
+not by lifelines: the baseline hazard counts at each tenure only those already under observation (lifelines' own ignores
 `entry_col`: its issue 1416); prediction is numpy on step arrays, in input order (lifelines groups rows by stratum); and
-beyond the data the hazard stays what it last was. What is chosen, which stratum and whether numbers bend, is chosen by
-calibration at landmarks on held-out customers, not by concordance: parametric curves rank as well and miss by half.
+beyond the data the hazard stays what it last was. Strata, and whether numbers bend, are chosen by calibration at
+landmarks on held-out customers, not by concordance: parametric curves rank as well and miss by half.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ import pandas as pd
 from lifelines import CoxPHFitter
 from lifelines.exceptions import ConvergenceError, ConvergenceWarning
 from lifelines.utils import concordance_index
+from scipy.special import xlogy
 from scipy.stats import norm, rankdata
 from sklearn.model_selection import StratifiedKFold
 
@@ -27,6 +28,7 @@ from churn.core.columns import Column, Columns
 from churn.core.refusals import NotEnoughData
 
 Array = np.ndarray[Any, Any]
+_Candidate = tuple[tuple[int, ...], bool]  # strata columns, and whether numbers bend
 
 ROWS_NEEDED, EVENTS_NEEDED = 100, 20
 EVENTS_PER_STRATUM = 15
@@ -35,30 +37,30 @@ RAREST_LEVEL = 20  # rows: below, a level shares the effect of the commonest
 AT_RISK_NEEDED = 10  # customers: a stratum's data end where fewer have got
 BAND_MONTHS = 12.0  # landmarks of the choice, and the window that gives the hazard beyond the data
 CHOICE_ROWS = 6_000  # customers the choice is made on
-TIE = 0.003  # calibration errors closer than this are equal, and concordance decides
+TIE = 0.02  # calibration errors closer than this are equal, and concordance decides
 PENALTIES = (1e-3, 1e-1)  # ridge of the Cox fit; the second only where the first does not converge
 
 
 class TenureCurve:
     """Conditional survival curves learned from raw columns, tenure at entry and exit, and whether the exit was churn.
 
-    `smooth_events`: each month's baseline hazard is the average over the narrowest window of months around it that holds
-    this many events; 0 keeps the raw steps. `max_rows`: above it a random subsample, fixed by `seed`, is fitted.
+    `smooth_events`: the baseline hazard is constant over blocks of months that hold so many events; 0 keeps raw steps.
+    `max_rows`: above it a random subsample, fixed by `seed`, is fitted.
 
-    After `fit`: `dropped_` (raw column → sentence why it is not used), `strata_` (names), `bends_` (whether numbers enter
-    as splines), `choice_` (one record per candidate: strata, bends, calibration_error, concordance), `data_ends_at`
-    (months), `data_ends_at_by_stratum`.
+    After `fit`: `dropped_` (raw column → sentence why it is not used), `strata_` (names), `bends_` (whether numbers
+    enter as splines), `choice_` (one record per candidate: strata, bends, calibration_error, concordance),
+    `data_ends_at` (months), `data_ends_at_by_stratum`.
     """
 
-    def __init__(self, *, smooth_events: int = 10, max_rows: int = 50_000, seed: int = 20240501) -> None:
+    def __init__(self, *, smooth_events: int = 5, max_rows: int = 50_000, seed: int = 20240501) -> None:
         self.smooth_events, self.max_rows, self.seed = smooth_events, max_rows, seed
 
     def fit(self, X: pd.DataFrame, entry: Array | float, duration: Array, event: Array) -> TenureCurve:
         """Learn from n customers. Returns self.
 
-        `entry`: (n,) or scalar months of tenure when first under observation (0: from the start); `duration`: (n,) months
-        at exit or censoring; `event`: (n,) whether they left. Who left in the month of entry counts half a month; who was
-        never under observation is ignored. Raises ValueError on missing or negative times and NotEnoughData.
+        `entry`: (n,) or scalar months of tenure when first under observation (0: from the start); `duration`: (n,)
+        months at exit or censoring; `event`: (n,) whether they left. Who left in the month of entry counts half a
+        month; who was never under observation is ignored. Raises ValueError on missing or negative times, NotEnoughData.
         """
         rows = _Exposure.read(entry, duration, event, len(X))
         kept = rows.observed()
@@ -66,9 +68,7 @@ class TenureCurve:
             kept = np.sort(np.random.default_rng(self.seed).choice(kept, self.max_rows, replace=False))
         rows, frame = rows.take(kept), X.iloc[kept]
         if len(rows.duration) < ROWS_NEEDED or rows.event.sum() < EVENTS_NEEDED:
-            raise NotEnoughData(
-                len(kept), int(rows.event.sum()), rows_needed=ROWS_NEEDED, fewer_needed=EVENTS_NEEDED
-            )
+            raise NotEnoughData(len(kept), int(rows.event.sum()), rows_needed=ROWS_NEEDED, fewer_needed=EVENTS_NEEDED)
         self.columns_ = Columns(frame)
         codes = self.columns_.codes(frame)
         self.dropped_ = find_leaks(self.columns_.columns, codes, rows)
@@ -88,24 +88,26 @@ class TenureCurve:
     @property
     def data_ends_at_by_stratum(self) -> dict[str, float]:
         """Months of tenure at which each stratum's data end, by its levels; `any other` is the pooled curve."""
-        names = [" / ".join(self._level(j, code) for j, code in zip(self._cox.strata.columns, key, strict=True))
-                 for key in self._cox.strata.keys]  # fmt: skip
+        strata = self._cox.strata
+        names = [" / ".join(map(self._level, strata.columns, key)) for key in strata.keys]
         return dict(zip([*names, "any other"], (b.ends_at for b in self._cox.baselines), strict=True))
 
     def survival(self, X: pd.DataFrame, months: Array, given: Array | float = 0.0) -> Array:
         """(n, m) chance of still being a customer `months` (m,) ahead, given one has been for `given` months.
 
-        S(given + months) / S(given), rows in input order; `given` is a scalar or (n,). Beyond `data_ends_at` the hazard is
-        the average of the last year of data. Raises ColumnsMissing when X lacks a column, ValueError on negative times.
+        S(given + months) / S(given), rows in input order; `given` is a scalar or (n,). Beyond `data_ends_at` the hazard
+        is the average of the last year of data. Raises ColumnsMissing and, on negative times, ValueError.
         """
         return np.exp(-self._hazards(X, months, given)[0])
 
-    def band(self, X: pd.DataFrame, months: Array, given: Array | float = 0.0, level: float = 0.9) -> tuple[Array, Array]:
+    def band(
+        self, X: pd.DataFrame, months: Array, given: Array | float = 0.0, level: float = 0.9
+    ) -> tuple[Array, Array]:
         """(n, m) lower and upper end of the `level` interval around `survival`, pointwise on log cumulative hazard.
 
-        In it: the uncertainty of the coefficients and of the baseline hazard (Tsiatis' variance, covariate part about the
-        stratum's mean at events), beyond the data that of the last hazard. Not in it: which model was chosen, drift, and
-        that a hazard may change beyond the data.
+        In it: the uncertainty of the coefficients and of the baseline hazard (Tsiatis' variance, covariate part about
+        the stratum's mean at events), beyond the data that of the last hazard. Not in it: which model was chosen,
+        drift, and that a hazard may change beyond the data.
         """
         hazard, log_variance = self._hazards(X, months, given, with_variance=True)
         reach = np.exp(norm.ppf(0.5 + level / 2) * np.sqrt(log_variance))
@@ -131,6 +133,8 @@ class TenureCurve:
 
     def _level(self, j: int, code: float) -> str:
         column = self.columns_.columns[j]
+        if code == ANY:
+            return "any"
         if column.is_numeric:
             return "missing" if np.isnan(code) else f"{code:g}"
         return {i: level for level, i in column.levels.items()}.get(int(code), "missing")
@@ -139,10 +143,11 @@ class TenureCurve:
 def anchor(survival_curve: Array, risk: Array | float, horizon_months: float, months: Array | None = None) -> Array:
     """(n, m) the curves bent so that 1 − S(horizon) is the calibrated risk: each row raised to its own power, S^k.
 
-    `survival_curve`: (n, m) or (m,); `risk`: (n,) or scalar in [0, 1); `months`: (m,) the month of each column, by default
-    0, 1, 2, … where the first column is 1 and 1, 2, 3, … where it is not. Between columns the hazard is constant, so the
-    horizon may fall there. A curve without any hazard up to the horizon is given a constant one. A proportional change of
-    the hazard, so the order of months is kept. Raises ValueError when the horizon is outside the columns.
+    `survival_curve`: (n, m) or (m,); `risk`: (n,) or scalar in [0, 1); `months`: (m,) the month of each column, by
+    default 0, 1, 2, … where the first column is 1 and 1, 2, 3, … where it is not. Between columns the hazard is
+    constant, so the horizon may fall there. A curve without any hazard up to the horizon is given a constant one. A
+    proportional change of the hazard: no curve starts to rise. Raises ValueError when the horizon is outside the
+    columns or a risk outside [0, 1).
     """
     curves = np.atleast_2d(np.asarray(survival_curve, dtype=float))
     first = 0.0 if np.all(curves[:, 0] == 1.0) else 1.0
@@ -203,7 +208,7 @@ class _Exposure:
         return _Exposure(self.entry[rows], self.duration[rows], self.event[rows])
 
 
-# --- columns that give the answer away ---------------------------------------------------------------------------------
+# --- columns that give the answer away ---
 
 
 def find_leaks(columns: Sequence[Column], codes: Array, rows: _Exposure, most: int = 20_000) -> dict[str, str]:
@@ -267,7 +272,9 @@ def _accumulating(
         if times is not None:
             found[j] = f"is {clock} × `{columns[times].name}`: it accumulates since sign-up"
         elif abs(rank) >= 0.8:
-            found[j] = f"orders customers almost as {clock} does (rank correlation {rank:.2f}): it is tenure in other words"
+            found[j] = (
+                f"orders customers almost as {clock} does (rank correlation {rank:.2f}): it is tenure in other words"
+            )
         elif rank >= 0.3 and _grows_from_zero(values, tenure):
             found[j] = f"grows from zero in proportion to {clock}: it accumulates since sign-up"
     return found
@@ -306,7 +313,9 @@ def _grows_from_zero(values: Array, tenure: Array) -> bool:
     return 0.8 <= slope <= 1.5 and _correlation(np.log(at), np.log(mean)) ** 2 >= 0.98
 
 
-def _followers(columns: Sequence[Column], codes: Array, amounts: Sequence[int], found: dict[int, str]) -> dict[int, str]:
+def _followers(
+    columns: Sequence[Column], codes: Array, amounts: Sequence[int], found: dict[int, str]
+) -> dict[int, str]:
     """Numbers that move with one already found (rank correlation from 0.95)."""
     leaders = [j for j in found if columns[j].is_numeric]
     followers: dict[int, str] = {}
@@ -319,15 +328,15 @@ def _followers(columns: Sequence[Column], codes: Array, amounts: Sequence[int], 
     return followers
 
 
-# --- covariates and strata -----------------------------------------------------------------------------------------------
+# --- covariates and strata ---
 
 
 class _Covariates:
     """Codes to standardised Cox covariates, numpy only.
 
     Numbers are clipped to their 0.5–99.5 % range and scaled, missing ones put at the median with a flag; with `bends`
-    those of ten values or more get two more columns of a restricted cubic spline (Harrell 2015, 2.4.5, four knots). Levels become
-    flags against the commonest; wide text its log frequency. Constant and repeated columns are left out.
+    those of ten values or more get two more columns of a restricted cubic spline (Harrell 2015, 2.4.5, four knots).
+    Levels become flags against the commonest; wide text its log frequency. Constant and repeated columns are left out.
     """
 
     def __init__(self, columns: Sequence[Column], used: Sequence[int], codes: Array, bends: bool) -> None:
@@ -354,7 +363,7 @@ class _Covariates:
 class _Amount:
     def __init__(self, values: Array, bends: bool) -> None:
         held = values[np.isfinite(values)]
-        self.low, self.middle, self.high = np.quantile(held, (0.005, 0.5, 0.995)) if held.size else (0.0, 0.0, 0.0)
+        self.low, self.middle, self.high = map(float, np.quantile(held if held.size else [0.0], (0.005, 0.5, 0.995)))
         self.flag = min(len(values) - held.size, held.size) >= RAREST_LEVEL
         knots = np.unique(np.quantile(held, (0.05, 0.35, 0.65, 0.95))) if held.size else np.empty(0)
         self.knots = knots if bends and len(knots) == 4 and np.unique(held).size >= 10 else None
@@ -405,38 +414,62 @@ def _independent(standard: Array, spread: Array) -> Array:
     return np.array(kept, dtype=int)
 
 
+ANY = np.inf  # in a stratum's key: whatever the second column says
+
+
 @dataclass(frozen=True)
 class _Strata:
-    """Which baseline each customer has: columns, and the codes of each stratum, one row each."""
+    """Which baseline each customer has: columns, and the codes of each stratum, one row each.
+
+    A level of the first column is divided by the second only where every part has enough events for its own curve.
+    """
 
     columns: tuple[int, ...]
     keys: Array
 
     @classmethod
     def read(cls, columns: tuple[int, ...], codes: Array, event: Array) -> _Strata:
-        if not columns:
-            return cls((), np.empty((0, 0)))
-        levels = [np.unique(codes[:, j]) for j in columns]
-        every = np.array(list(product(*levels)), dtype=float).reshape(-1, len(columns))
-        of, strata = cls(columns, every).of(codes), len(every)
-        events = np.bincount(of[of >= 0], weights=event[of >= 0], minlength=strata)
-        return cls(columns, every[events >= EVENTS_PER_STRATUM])
+        made = cls(columns, np.array(list(_keys(codes[:, list(columns)], event)), dtype=float))
+        return made if len(made.keys) > 1 else cls((), np.empty((0, 0)))
 
     def of(self, codes: Array) -> Array:
-        """(n,) index of each row's stratum, −1 for the pooled baseline: no strata, an unseen level, or too few events."""
-        if not self.columns or not len(self.keys):
+        """(n,) index of each row's stratum; −1, the pooled baseline: no strata, unseen level or too few events."""
+        if not self.columns:
             return np.full(len(codes), -1)
         mine = codes[:, None, list(self.columns)]
-        same = ((mine == self.keys) | (np.isnan(mine) & np.isnan(self.keys))).all(axis=2)
+        same = ((mine == self.keys) | (self.keys == ANY) | (np.isnan(mine) & np.isnan(self.keys))).all(axis=2)
         return np.where(same.any(axis=1), same.argmax(axis=1), -1)
 
+    def settled(self) -> tuple[int, ...]:
+        """Columns that every stratum fixes; the others still say something within a stratum."""
+        return tuple(j for k, j in enumerate(self.columns) if (self.keys[:, k] != ANY).all())
 
-# --- the baseline and the fitted model -----------------------------------------------------------------------------------
+
+def _keys(codes: Array, event: Array) -> Iterator[tuple[float, ...]]:
+    """Keys of the strata of one or two columns (n, 1 or 2)."""
+    if not codes.shape[1]:
+        return
+    for level, rows in _by_level(codes[:, 0]):
+        if event[rows].sum() < EVENTS_PER_STRATUM:
+            continue
+        parts = _by_level(codes[rows, 1]) if codes.shape[1] > 1 else []
+        if len(parts) > 1 and all(event[rows][held].sum() >= EVENTS_PER_STRATUM for _, held in parts):
+            yield from ((level, part) for part, _ in parts)
+        else:
+            yield (level, ANY)[: codes.shape[1]]
+
+
+def _by_level(codes: Array) -> list[tuple[float, Array]]:
+    levels, which = np.unique(codes, return_inverse=True)
+    return [(float(level), np.flatnonzero(which == k)) for k, level in enumerate(levels)]
+
+
+# --- the baseline and the fitted model ---
 
 
 @dataclass(frozen=True)
 class _Baseline:
-    """Cumulative hazard of one stratum at `times` (the first 0), straight in between, and constant hazard past `ends_at`.
+    """Cumulative hazard of one stratum at `times` (first 0), straight in between, constant hazard past `ends_at`.
 
     `variance` is that of the cumulative hazard; `tail_events` the events the last hazard was measured on; `centre` the
     mean covariates over the risk sets at the events.
@@ -462,10 +495,10 @@ class _Baseline:
 def breslow(
     rows: _Exposure, risk: Array, covariates: Array, *, smooth_events: int, grid: Array | None = None
 ) -> _Baseline:
-    """Breslow's cumulative baseline hazard with delayed entry: at t, events over the summed risk of entry < t ≤ duration.
+    """Breslow's cumulative baseline hazard, late entry heeded: events at t over summed risk of entry < t ≤ duration.
 
-    `risk`: (n,) exp(x'β). With `smooth_events` on months, each the average over the narrowest window holding so many
-    events; without, at `grid`. Variance: hazard over summed risk (Tsiatis 1981).
+    `risk`: (n,) exp(x'β). With `smooth_events` constant over blocks of months that hold so many; without, its steps
+    at `grid`. Variance: hazard over summed risk (Tsiatis 1981).
     """
     knots = np.arange(1.0, np.ceil(rows.duration.max()) + 1.0) if smooth_events or grid is None else grid
     when, events = np.unique(rows.duration[rows.event], return_counts=True)
@@ -509,17 +542,19 @@ def _sum_from(times: Array, when: Array, weight: Array) -> Array:
 
 
 def _smoothed(events: Array, exposure: Array, enough: int) -> tuple[Array, Array]:
-    """Hazard and mean exposure per month over the narrowest window about it with enough events."""
-    some, risk = np.concatenate([[0.0], np.cumsum(events)]), np.concatenate([[0.0], np.cumsum(exposure)])
-    middle = np.arange(len(events))
-    hazard, mean, open_ = np.zeros(len(events)), np.zeros(len(events)), np.ones(len(events), dtype=bool)
-    for reach in range(len(events)):
-        low, high = np.maximum(middle - reach, 0), np.minimum(middle + reach + 1, len(events))
-        held, risked = some[high] - some[low], risk[high] - risk[low]
-        done = open_ & ((held >= enough) | (reach == len(events) - 1)) & (risked > 0)
-        hazard[done], mean[done] = held[done] / risked[done], risked[done] / (high - low)[done]
-        open_ &= ~done
-    return hazard, np.where(exposure > 0, exposure, mean)
+    """Hazard and mean exposure per month, equal within blocks of months that hold enough events each.
+
+    Blocks keep the sum of events; a window around each month leans upwards: quiet months borrow and busy ones do not.
+    """
+    block, held = np.zeros(len(events), dtype=int), 0.0
+    for month, count in enumerate(events[:-1]):
+        held += count
+        full = held >= enough and events[month + 1 :].sum() >= enough
+        block[month + 1] = block[month] + full
+        held = 0.0 if full else held
+    months, risked = np.bincount(block), np.bincount(block, weights=exposure)
+    hazard = np.bincount(block, weights=events) / np.where(risked > 0, risked, 1.0)
+    return hazard[block], (risked / months)[block]
 
 
 def _recent(knots: Array, events: Array, last: int, enough: int = 10) -> slice:
@@ -549,7 +584,7 @@ class _Cox:
         return made
 
     def increments(self, codes: Array, given: Array, months: Array, with_variance: bool) -> tuple[Array, Array]:
-        """(n, m) cumulative hazard from given to given + months, and the variance of its logarithm (empty unless asked)."""
+        """(n, m) cumulative hazard from given to given + months; variance of its logarithm (empty unless asked)."""
         x, of = self.covariates(codes), self.strata.of(codes)
         risk = _risk(x, self.beta)
         hazard = np.empty((len(codes), len(months)))
@@ -580,8 +615,10 @@ class _Maker:
 
     def fit(self, codes: Array, rows: _Exposure, strata_columns: tuple[int, ...], bends: bool) -> _Cox:
         strata = _Strata.read(strata_columns, codes, rows.event)
-        covariates = _Covariates(self.columns, [j for j in self.used if j not in strata_columns], codes, bends)
-        x, of = covariates(codes), strata.of(codes)
+        of = strata.of(codes)
+        settled = strata.settled() if (of >= 0).all() else ()
+        covariates = _Covariates(self.columns, [j for j in self.used if j not in settled], codes, bends)
+        x = covariates(codes)
         beta, covariance = cox_coefficients(x, rows, of)
         risk, grid = _risk(x, beta), np.unique(rows.duration)
         groups = [np.flatnonzero(of == k) for k in range(len(strata.keys))] + [np.arange(len(codes))]
@@ -594,8 +631,8 @@ class _Maker:
 def cox_coefficients(x: Array, rows: _Exposure, strata: Array) -> tuple[Array, Array]:
     """(d,) coefficients and (d, d) covariance of lifelines' Cox model, ties by Efron, left truncation by `entry_col`.
 
-    With delayed entries more than 300 distinct times are rounded up to quarters of a month: lifelines goes through every
-    time, and 50,000 rows would take minutes. The baseline is measured on the exact times.
+    With delayed entries more than 300 distinct times are rounded up to quarters of a month: lifelines goes through
+    every time, and 50,000 rows would take minutes. The baseline is measured on the exact times.
     """
     if not x.shape[1]:
         return np.zeros(0), np.zeros((0, 0))
@@ -625,13 +662,11 @@ def cox_coefficients(x: Array, rows: _Exposure, strata: Array) -> tuple[Array, A
     return fitted.params_.to_numpy(dtype=float), fitted.variance_matrix_.to_numpy(dtype=float)
 
 
-# --- the choice ----------------------------------------------------------------------------------------------------------
+# --- the choice ---
 
 
-def _choose(
-    maker: _Maker, codes: Array, rows: _Exposure, seed: int
-) -> tuple[tuple[tuple[int, ...], bool], list[dict[str, Any]]]:
-    """Strata columns and bends with the best landmark calibration on held-out customers, and what each candidate got."""
+def _choose(maker: _Maker, codes: Array, rows: _Exposure, seed: int) -> tuple[_Candidate, list[dict[str, Any]]]:
+    """The candidate with the best landmark calibration on held-out customers, and what each got."""
     able = [j for j in maker.used if _may_stratify(maker.columns[j], codes[:, j], rows.event)]
     if len(codes) > CHOICE_ROWS:
         some = np.random.default_rng(seed).choice(len(codes), CHOICE_ROWS, replace=False)
@@ -640,15 +675,12 @@ def _choose(
     plain = judge.held_out((), False)
     leading = sorted(able, key=lambda j: -judge.misfit(plain, codes[:, j]))[:3]
     judge.groups = [codes[:, j] for j in leading]
-    tried = {((), False): judge.score(plain)}
+    tried: dict[_Candidate, tuple[float, float]] = {((), False): judge.score(plain)}
     for j in leading[:2]:
         tried[((j,), False)] = judge.score(judge.held_out((j,), False))
+    for pair in permutations(leading[:2], 2):
+        tried[(pair, False)] = judge.score(judge.held_out(pair, False))
     best = _best(tried)
-    if len(best[0]) == 1 and len(leading) > 1:
-        pair = (best[0][0], next(j for j in leading if j != best[0][0]))
-        if _may_cross(codes, rows.event, pair):
-            tried[(pair, False)] = judge.score(judge.held_out(pair, False))
-            best = _best(tried)
     tried[(best[0], True)] = judge.score(judge.held_out(best[0], True))
     record = [
         {
@@ -662,7 +694,7 @@ def _choose(
     return _best(tried), record
 
 
-def _best(tried: dict[tuple[tuple[int, ...], bool], tuple[float, float]]) -> tuple[tuple[int, ...], bool]:
+def _best(tried: dict[_Candidate, tuple[float, float]]) -> _Candidate:
     least = min(error for error, _ in tried.values())
     return max((c for c in tried if tried[c][0] <= least + TIE), key=lambda c: tried[c][1])
 
@@ -677,17 +709,11 @@ def _may_stratify(column: Column, codes: Array, event: Array) -> bool:
     return bool(enough.sum() >= 2 and enough[which].mean() >= 0.95)
 
 
-def _may_cross(codes: Array, event: Array, pair: tuple[int, int]) -> bool:
-    _, which = np.unique(np.nan_to_num(codes[:, list(pair)], nan=-1.0), axis=0, return_inverse=True)
-    enough = np.bincount(which.ravel(), weights=event) >= 2 * EVENTS_PER_STRATUM
-    return bool(enough[which.ravel()].mean() >= 0.95)
-
-
 class _Judge:
     """Expected against observed events of held-out customers, in years of tenure and groups.
 
-    Expected events are the hazard each customer was exposed to, so censoring and late entry need no correction; a year of
-    tenure is the twelve months that follow a landmark.
+    Expected events are the hazard each customer was exposed to, so censoring and late entry need no correction; a year
+    of tenure is the twelve months that follow a landmark.
     """
 
     def __init__(self, maker: _Maker, codes: Array, rows: _Exposure, seed: int) -> None:
@@ -716,20 +742,19 @@ class _Judge:
         return expected, stay
 
     def misfit(self, held_out: tuple[Array, Array], group: Array) -> float:
-        """Chi-square of a column's levels by year beyond what chance gives (its number of cells)."""
-        seen, expected = self._cells(held_out[0], group)
-        return float((((seen - expected) ** 2 / np.maximum(expected, 1.0)) - 1.0).sum())
+        """Poisson deviance of a column's levels by year, beyond what chance gives (its number of cells)."""
+        return float((self._deviance(held_out[0], group) - 1.0).sum())
 
     def score(self, held_out: tuple[Array, Array]) -> tuple[float, float]:
-        """Mean over groupings of Σ|observed − expected| / Σ observed, and concordance."""
-        everyone = np.zeros(len(self.codes))
-        errors = []
-        for group in [everyone, *self.groups]:
-            seen, expected = self._cells(held_out[0], group)
-            errors.append(np.abs(seen - expected).sum() / seen.sum())
-        return float(np.mean(errors)), float(concordance_index(self.rows.duration, held_out[1], self.rows.event))
+        """Root mean deviance over everybody and the leading columns (1: chance), and concordance."""
+        groups = [np.zeros(len(self.codes)), *self.groups]
+        deviance = [float(self._deviance(held_out[0], group).mean()) for group in groups]
+        rank = concordance_index(self.rows.duration, held_out[1], self.rows.event)
+        return float(np.sqrt(np.mean(deviance))), float(rank)
 
-    def _cells(self, expected: Array, group: Array) -> tuple[Array, Array]:
+    def _deviance(self, expected: Array, group: Array) -> Array:
+        """(levels, years) of 2 (O log(O / E) − (O − E)), O events observed and E expected."""
         _, which = np.unique(group, return_inverse=True)
         flags = np.eye(which.max() + 1)[which]
-        return flags.T @ self.observed, flags.T @ expected
+        seen, awaited = flags.T @ self.observed, np.maximum(flags.T @ expected, 1e-6)
+        return 2.0 * (xlogy(seen, seen / awaited) - (seen - awaited))

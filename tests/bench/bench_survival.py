@@ -2,9 +2,10 @@
 
     python -m tests.bench.bench_survival [--folds N] [--truncated]
 
-The folder of public data is `../shared/data`, or `KEEPLINE_DATA`. Observed risk is Kaplan–Meier's on the test customers
-at risk. `--truncated` trains on customers drawn as a company would hold them: first seen at a tenure that does not depend
-on how long they stay, those gone by then never seen; it tests on everybody.
+The folder of public data is `../shared/data`, or `KEEPLINE_DATA`. `at 12` is the risk of leaving within 12 months given
+12, predicted ÷ observed by Kaplan–Meier on the test customers of tenure 12 or more; `past 12` leaves out those gone in
+month 12 itself, as conditional survival does. `--truncated` trains on customers as a company would hold them: first
+seen at a tenure that does not depend on how long they stay, those gone by then never; it tests on everybody.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from churn.core.survival import TenureCurve
 
 DATA = Path(os.environ.get("KEEPLINE_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 MONTHS = np.arange(1.0, 73.0)
-LANDMARK, HORIZON = 12.0, 12.0
+LANDMARK = HORIZON = 12.0
 
 
 def telco() -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
@@ -87,7 +88,9 @@ def truncate(tenure: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.where(rng.random(len(tenure)) < 0.5, 0.0, rng.integers(0, 36, len(tenure)))
 
 
-def judge(model: TenureCurve | BareCox, test: np.ndarray, data: tuple, censoring: KaplanMeierFitter) -> dict[str, float]:
+def judge(
+    model: TenureCurve | BareCox, test: np.ndarray, data: tuple, censoring: KaplanMeierFitter
+) -> dict[str, float]:
     """One fold's figures."""
     X, tenure, left = data
     curves = model.survival(X.iloc[test], MONTHS)
@@ -99,6 +102,8 @@ def judge(model: TenureCurve | BareCox, test: np.ndarray, data: tuple, censoring
         rows = test[tenure[test] >= max(landmark, 1.0)]
         risk = 1 - model.survival(X.iloc[rows], np.array([HORIZON]), given=landmark)[:, 0]
         got[f"at {landmark:g}"] = risk.mean() / observed_risk(tenure[rows], left[rows], landmark)
+        past = tenure[rows] > landmark
+        got[f"past {landmark:g}"] = risk[past].mean() / observed_risk(tenure[rows[past]], left[rows[past]], landmark)
         if landmark == LANDMARK:
             for contract in ("Month-to-month", "One year", "Two year"):
                 of = X["Contract"].to_numpy()[rows] == contract

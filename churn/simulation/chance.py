@@ -54,7 +54,8 @@ class Chance:
     def pick(self, weights: ArrayLike, what: str, *where: ArrayLike) -> Ints:
         """Index of one of the `weights` (k,), which need not sum to one."""
         steps = np.cumsum(np.asarray(weights, float))
-        return np.searchsorted(steps, self.uniform(what, *where) * steps[-1], side="right").clip(0, len(steps) - 1)
+        place = np.searchsorted(steps, self.uniform(what, *where) * steps[-1], side="right")
+        return np.asarray(np.minimum(place, len(steps) - 1), np.int64)
 
     def poisson(self, rate: ArrayLike, what: str, *where: ArrayLike) -> Ints:
         """Counts with mean `rate`, cut at 12; more draws for a higher rate never take one away."""

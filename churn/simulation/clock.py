@@ -1,5 +1,6 @@
 """The company's calendar: months, working weeks, bank holidays and local time. Days count from 1970-01-01."""
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
@@ -22,6 +23,20 @@ HALF_HOURS[14:44] = [
 ]  # fmt: skip
 CHANNEL_SHIFT_HOURS = np.array([0.0, 0.8, 1.2, 0.0])  # chats and e-mails come later in the day than calls
 US_PER_MINUTE = 60_000_000
+
+
+@dataclass(frozen=True)
+class Month:
+    """Where we are: the month's number in the history, its first day, the first day of the next."""
+
+    number: int
+    first: int
+    end: int
+
+    @property
+    def days(self) -> int:
+        """How many days it has."""
+        return self.end - self.first
 
 
 def day_number(day: date) -> int:
@@ -76,10 +91,10 @@ def workload(day: ArrayLike) -> Array:
     return _workload()[np.asarray(day, np.int64) - day_number(FIRST_DAY)]
 
 
-def working_day(u: Array, first: int, end: int) -> Ints:
-    """A day in [first, end), drawn by `u` with the working week's weights."""
-    steps = np.cumsum(workload(np.arange(first, end)))
-    return first + np.searchsorted(steps, u * steps[-1], side="right").astype(np.int64)
+def working_day(u: Array, month: Month) -> Ints:
+    """A day of the month, drawn by `u` with the working week's weights."""
+    steps = np.cumsum(workload(np.arange(month.first, month.end)))
+    return np.asarray(month.first + np.searchsorted(steps, u * steps[-1], side="right"), np.int64)
 
 
 def open_from(day: ArrayLike) -> Ints:
@@ -92,7 +107,8 @@ def minute_of_day(u: Array, channel: Ints) -> Ints:
     """A local minute between 7:00 and 23:00, drawn by `u` with the day's pattern for the channel."""
     steps = np.concatenate([[0.0], np.cumsum(HALF_HOURS)])
     minutes = np.interp(u * steps[-1], steps, np.arange(49) * 30.0)
-    return (minutes + 60.0 * CHANNEL_SHIFT_HOURS[channel]).clip(7 * 60, 23 * 60 - 1).astype(np.int64)
+    shifted = minutes + 60.0 * CHANNEL_SHIFT_HOURS[channel]
+    return np.asarray(shifted.clip(7 * 60, 23 * 60 - 1), np.int64)
 
 
 @cache

@@ -26,8 +26,7 @@ from churn.simulation.life import World, live
 from churn.simulation.people import REGION_NAMES, customers_table, draw_people, words
 from churn.simulation.plans import PLANS, PRODUCTS
 from churn.simulation.retention import Decide
-from churn.simulation.staff import draw_floor, staff_rows
-from churn.simulation.state import start_state
+from churn.simulation.staff import Floor, draw_floor, staff_rows
 from churn.simulation.tables import invoices_table, subscriptions_table, usage_table
 
 NAME = "Larkfell Broadband & Mobile"
@@ -135,26 +134,25 @@ def _make_part(company: Company, number: int) -> Part:
     index = np.arange(number * PART_SIZE, min((number + 1) * PART_SIZE, company.customers))
     people = draw_people(chance, index)
     floor = draw_floor(chance, number, len(world.starts) - 1)
-    state = start_state(chance, people, int(world.starts[0]), until)
-    life = live(world, number, people, state, floor, company.decide)
-    calls = {name: np.concatenate([c[name] for c in life.calls]) for name in life.calls[0]}
-    contacts = gather(world, number, people, life, calls, floor)
+    life = live(world, number, people, floor, company.decide)
+    calls = life.all_calls()
+    contacts = gather(world, life, calls)
     tables = {
-        "feed.customers": customers_table(chance, people, state.joined),
-        "feed.subscriptions": subscriptions_table(people, state, until),
-        "feed.invoices": invoices_table(people, life, until),
-        "feed.usage": usage_table(people, life),
-        "feed.contacts": contacts_table(world, number, people, contacts, calls, floor),
-        "feed.concessions": concessions_table(world, number, people, contacts, calls, floor),
-        "truth.customers": truth.customers_table(people, life, until),
-        "truth.calls": truth.calls_table(number, people, contacts, calls, floor),
+        "feed.customers": customers_table(chance, people, life.state.joined),
+        "feed.subscriptions": subscriptions_table(life, until),
+        "feed.invoices": invoices_table(life, until),
+        "feed.usage": usage_table(life),
+        "feed.contacts": contacts_table(world, life, contacts, calls),
+        "feed.concessions": concessions_table(life, contacts, calls),
+        "truth.customers": truth.customers_table(life, until),
+        "truth.calls": truth.calls_table(life, contacts, calls),
         "truth.contact_causes": truth.causes_table(number, world, contacts),
         "truth.budgets": truth.budgets_table(world, floor, len(people)),
     }
     return Part(number, tables, life.audience)
 
 
-def _staff_table(chance: Chance, floors: list) -> pa.Table:
+def _staff_table(chance: Chance, floors: list[Floor]) -> pa.Table:
     columns = list(zip(*staff_rows(chance, floors), strict=True))
     names = ("staff_id", "name", "role", "team", "is_active")
     return pa.table({name: pa.array(values) for name, values in zip(names, columns, strict=True)})

@@ -1,6 +1,7 @@
 """From what happened to rows: when exactly, by which channel, with whom, how it went and what was written down."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +13,7 @@ from churn.simulation.chance import Array, Chance, Ints
 from churn.simulation.happenings import AFTERWARDS, CODE, OUTBOUND, OWN, P_RESOLVED, REASONS, RETENTION, UNKNOWN
 from churn.simulation.life import Life, World
 from churn.simulation.notes import burst_word, write_notes
-from churn.simulation.people import People, customer_ids, words
+from churn.simulation.people import customer_ids, words
 from churn.simulation.retention import INSTRUMENTS, agents_on
 from churn.simulation.staff import Floor
 from churn.simulation.state import Flags
@@ -20,11 +21,13 @@ from churn.simulation.state import Flags
 CHANNELS = ("call", "chat", "email", "letter")
 CHANNEL_SHARES = (0.64, 0.20, 0.13, 0.03)
 QUEUES = ("technical", "billing", "retention", "sales", "care", "collections")
-QUEUE_OF = dict(
-    fault=0, billing=1, price=4, complaint=4, move_home=3, upgrade=3, payment=1, installation=0, account=4, usage=4,
-    cancel=2, renewal=2, service_update=4, collections=5, satisfaction_survey=4,
-)  # fmt: skip
-_QUEUE = np.array([QUEUE_OF[r] for r in REASONS])
+QUEUE_OF = {
+    "fault": "technical", "billing": "billing", "price": "care", "complaint": "care", "move_home": "sales",
+    "upgrade": "sales", "payment": "billing", "installation": "technical", "account": "care", "usage": "care",
+    "cancel": "retention", "renewal": "retention", "service_update": "care", "collections": "collections",
+    "satisfaction_survey": "care",
+}  # fmt: skip
+_QUEUE = np.array([QUEUES.index(QUEUE_OF[r]) for r in REASONS])
 MINUTES = np.array([11.0, 8, 9, 14, 9, 8, 6, 7, 5, 4, 13, 6, 1, 5, 1])  # median handling time by reason
 
 
@@ -32,7 +35,7 @@ MINUTES = np.array([11.0, 8, 9, 14, 9, 8, 6, 7, 5, 4, 13, 6, 1, 5, 1])  # median
 class Contacts:
     """All contacts of a part in the order they came; arrays are (n,)."""
 
-    columns: dict[str, NDArray]
+    columns: dict[str, NDArray[Any]]
     key: NDArray[np.uint64]  # names each contact for further draws
     started: Ints  # microseconds
     agent: Ints
@@ -42,12 +45,12 @@ class Contacts:
         return len(self.started)
 
 
-def gather(world: World, part: int, people: People, life: Life, calls: dict[str, NDArray], floor: Floor) -> Contacts:
+def gather(world: World, life: Life, calls: dict[str, NDArray[Any]]) -> Contacts:
     """Contacts and retention calls together, in order of time, without those after leaving or after the data's end."""
     rows = _with_calls(life, calls)
     keep = _happened(rows, life, world.until)
     rows = {name: values[keep] for name, values in rows.items()}
-    who = np.where(rows["customer"] >= 0, people.index[rows["customer"]], -1 - part)
+    who = np.where(rows["customer"] >= 0, life.people.index[rows["customer"]], -1 - life.number)
     key = world.chance.bits("contact", who, rows["month"], rows["source"], rows["place"], rows["chain"])
     channel = _channels(world.chance, rows, key)
     started = clock.instant(rows["day"], clock.minute_of_day(world.chance.uniform("minute", key), channel))
@@ -56,7 +59,7 @@ def gather(world: World, part: int, people: People, life: Life, calls: dict[str,
     order = np.lexsort((key, started))
     rows = {name: values[order] for name, values in rows.items()}
     call, key = rows.pop("call"), key[order]
-    agent = agents_on(world.chance, floor, "service agent", rows["month"], key)
+    agent = agents_on(world.chance, life.floor, "service agent", rows["month"], key)
     mine = call >= 0
     agent[mine] = calls["agent"][call[mine]]
     alone = (rows["source"] == OUTBOUND) & (rows["reason"] != CODE["renewal"])
@@ -64,7 +67,7 @@ def gather(world: World, part: int, people: People, life: Life, calls: dict[str,
     return Contacts(rows, key, started[order], agent, call)
 
 
-def _with_calls(life: Life, calls: dict[str, NDArray]) -> dict[str, NDArray]:
+def _with_calls(life: Life, calls: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     rows = {name: np.concatenate([m[name] for m in life.contacts]) for name in life.contacts[0]}
     n, m = len(rows["day"]), len(calls["day"])
     price, fault = calls["price_reason"].astype(bool), calls["fault"].astype(bool)
@@ -86,15 +89,15 @@ def _with_calls(life: Life, calls: dict[str, NDArray]) -> dict[str, NDArray]:
     return joined
 
 
-def _happened(rows: dict[str, NDArray], life: Life, until: int) -> Flags:
+def _happened(rows: dict[str, NDArray[Any]], life: Life, until: int) -> Flags:
     state, who = life.state, rows["customer"]
     known = who >= 0
     within = (rows["day"] >= state.joined[who]) & (rows["day"] <= state.ends[who])
     anyway = np.isin(rows["source"], [AFTERWARDS, RETENTION]) | ~known
-    return (rows["day"] < until) & (within | anyway)
+    return np.asarray((rows["day"] < until) & (within | anyway))
 
 
-def _channels(chance: Chance, rows: dict[str, NDArray], key: NDArray[np.uint64]) -> Ints:
+def _channels(chance: Chance, rows: dict[str, NDArray[Any]], key: NDArray[np.uint64]) -> Ints:
     channel = chance.pick(CHANNEL_SHARES, "channel", key)
     channel = np.where(rows["source"] == RETENTION, np.where(channel == 1, 1, 0), channel)
     out = rows["source"] == OUTBOUND
@@ -102,9 +105,7 @@ def _channels(chance: Chance, rows: dict[str, NDArray], key: NDArray[np.uint64])
     return np.where(out, np.where(rows["reason"] == CODE["renewal"], 0, post), channel)
 
 
-def contacts_table(
-    world: World, part: int, people: People, contacts: Contacts, calls: dict[str, NDArray], floor: Floor
-) -> pa.Table:
+def contacts_table(world: World, life: Life, contacts: Contacts, calls: dict[str, NDArray[Any]]) -> pa.Table:
     """Rows of `feed.contacts`."""
     chance, key, rows = world.chance, contacts.key, contacts.columns
     reason, channel, n = rows["reason"], rows["channel"], len(contacts)
@@ -119,11 +120,11 @@ def contacts_table(
         (chance.uniform("unmatched", key) < 0.008) & (rows["source"] == OWN) & (rows["goodwill"] == 0)
     )
     unmatched = np.where(unknown, -1, rows["customer"])
-    id_of = customer_ids(people.index)
+    id_of = customer_ids(life.people.index)
     reasonless = chance.uniform("no reason", key) < 0.03
     return pa.table(
         {
-            "contact_id": contact_ids(part, n),
+            "contact_id": contact_ids(life.number, n),
             "customer_id": id_of.take(pa.array(unmatched.clip(0), mask=unmatched < 0)),
             "started_at": instants(contacts.started),
             "ended_at": instants(ended, timed & (chance.uniform("no end", key) > 0.01)),
@@ -131,10 +132,10 @@ def contacts_table(
             "direction": words(("in", "out"), outbound.astype(int)),
             "queue": words(QUEUES, np.where(rows["source"] == RETENTION, 2, _QUEUE[reason])),
             "reason": words(REASONS, np.where(reasonless & (rows["source"] != RETENTION), -1, reason)),
-            "agent_id": words(floor.ids, contacts.agent),
+            "agent_id": words(life.floor.ids, contacts.agent),
             "is_resolved": pa.array(resolved, mask=uncoded),
             "is_escalated": pa.array(escalated),
-            "csat": _csat(chance, contacts, resolved, escalated, outbound, floor),
+            "csat": _csat(chance, contacts, life.floor, resolved, escalated),
             "notes": _notes(world, contacts, calls, resolved),
         }
     )
@@ -143,21 +144,19 @@ def contacts_table(
 def _escalation(reason: Ints, chain: Ints, resolved: Flags) -> Array:
     """Chance of being handed upwards: complaints, and the same matter for the third time."""
     base = np.where(reason == CODE["complaint"], 0.11, np.where(reason == CODE["fault"], 0.012, 0.006))
-    return (base * (1.0 + 2.2 * chain) * np.where(resolved, 0.5, 1.6)).clip(0, 0.9)
+    return np.asarray(np.minimum(base * (1.0 + 2.2 * chain) * np.where(resolved, 0.5, 1.6), 0.9))
 
 
-def _csat(
-    chance: Chance, contacts: Contacts, resolved: Flags, escalated: Flags, outbound: Flags, floor: Floor
-) -> pa.Array:
-    key = contacts.key
+def _csat(chance: Chance, contacts: Contacts, floor: Floor, resolved: Flags, escalated: Flags) -> pa.Array:
+    key, rows = contacts.key, contacts.columns
     talent = np.append(floor.talent, 0.0)[contacts.agent]
-    feeling = 0.5 + 1.1 * resolved - 1.2 * escalated - 0.35 * contacts.columns["chain"] + 0.5 * talent
+    feeling = 0.5 + 1.1 * resolved - 1.2 * escalated - 0.35 * rows["chain"] + 0.5 * talent
     score = np.round(3.2 + 0.8 * feeling + 0.9 * chance.normal("csat", key)).clip(1, 5).astype(np.int16)
-    asked = (chance.uniform("answers csat", key) < 0.24) & ~outbound & (contacts.columns["channel"] <= 1)
+    asked = (chance.uniform("answers csat", key) < 0.24) & (rows["source"] != OUTBOUND) & (rows["channel"] <= 1)
     return pa.array(score, mask=~asked)
 
 
-def _notes(world: World, contacts: Contacts, calls: dict[str, NDArray], resolved: Flags) -> pa.Array:
+def _notes(world: World, contacts: Contacts, calls: dict[str, NDArray[Any]], resolved: Flags) -> pa.Array:
     rows = contacts.columns
     mine = contacts.call >= 0
     seems_to_stay = np.zeros(len(contacts), bool)
@@ -174,9 +173,7 @@ def _notes(world: World, contacts: Contacts, calls: dict[str, NDArray], resolved
     )  # fmt: skip
 
 
-def concessions_table(
-    world: World, part: int, people: People, contacts: Contacts, calls: dict[str, NDArray], floor: Floor
-) -> pa.Table:
+def concessions_table(life: Life, contacts: Contacts, calls: dict[str, NDArray[Any]]) -> pa.Table:
     """Rows of `feed.concessions`: offers on retention calls, trial calls that got nothing, and goodwill."""
     at = np.flatnonzero(contacts.call >= 0)
     call = contacts.call[at]
@@ -195,10 +192,10 @@ def concessions_table(
     rows, instrument, amount = rows[order], instrument[order], amount[order]
     return pa.table(
         {
-            "concession_id": pc.binary_join_element_wise(f"G{part:03d}-", _padded(np.arange(len(rows)), 6), ""),
-            "customer_id": customer_ids(people.index).take(pa.array(contacts.columns["customer"][rows])),
-            "contact_id": contact_ids(part, len(contacts)).take(pa.array(rows)),
-            "agent_id": words(floor.ids, contacts.agent[rows]),
+            "concession_id": pc.binary_join_element_wise(f"G{life.number:03d}-", _padded(np.arange(len(rows)), 6), ""),
+            "customer_id": customer_ids(life.people.index).take(pa.array(contacts.columns["customer"][rows])),
+            "contact_id": contact_ids(life.number, len(contacts)).take(pa.array(rows)),
+            "agent_id": words(life.floor.ids, contacts.agent[rows]),
             "given_at": instants(contacts.started[rows] + 180_000_000),
             "instrument": words(INSTRUMENTS, instrument),
             "amount": pa.array(amount),

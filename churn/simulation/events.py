@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from churn.simulation.chance import Chance, Ints
-from churn.simulation.clock import as_date, day_number, working_day, workload
+from churn.simulation.clock import Month, as_date, day_number, working_day, workload
 from churn.simulation.people import REGION_NAMES
 from churn.simulation.plans import BROADBAND, MOBILE, PLANS, PRODUCTS, TV
 
@@ -116,7 +116,9 @@ def _spread_days(chance: Chance, what: str, n: int, starts: Ints) -> Ints:
     """n working days over the whole history, one in each n-th of it."""
     edges = np.linspace(int(starts[0]) + 5, int(starts[-2]), n + 1).astype(int)
     u = chance.uniform(what, np.arange(n))
-    return np.array([working_day(u[i : i + 1], edges[i], max(edges[i + 1], edges[i] + 7))[0] for i in range(n)])
+    return np.array(
+        [working_day(u[i : i + 1], Month(i, edges[i], max(edges[i + 1], edges[i] + 7)))[0] for i in range(n)]
+    )
 
 
 def _campaigns(chance: Chance, starts: Ints) -> list[Event]:
@@ -188,8 +190,8 @@ def _bursts(chance: Chance, starts: Ints) -> list[Event]:
         product = PLANS[plan].product if plan is not None else None
         events.append(
             Event(
-                f"BURST-{k + 1:02d}", "burst", "Network" if reason == "fault" else "Digital", title, day, 0, span * 24.0,
-                reason, rate, span / 2, span, product=product, plan=plan, annoyance=0.15, announced=False,
+                f"BURST-{k + 1:02d}", "burst", "Network" if reason == "fault" else "Digital", title, day, 0,
+                span * 24.0, reason, rate, span / 2, span, product=product, plan=plan, annoyance=0.15, announced=False,
             )
         )  # fmt: skip
     return events

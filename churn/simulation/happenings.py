@@ -1,10 +1,12 @@
 """Why customers get in touch in a month: their own life with the company, events, and things left open."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from churn.simulation.chance import Array, Chance, Ints
-from churn.simulation.clock import as_date, open_from, working_day
+from churn.simulation.clock import Month, as_date, open_from, working_day
 from churn.simulation.events import Event
 from churn.simulation.people import People
 from churn.simulation.plans import BROADBAND
@@ -49,18 +51,18 @@ def rates(people: People, state: State, wishes: Wish, first: int) -> Array:
     return table * people.talk[:, None]
 
 
-def own_contacts(chance: Chance, people: People, table: Array, month: int, window: tuple[int, int], out: Rows) -> None:
+def own_contacts(chance: Chance, people: People, table: Array, month: Month, out: Rows) -> None:
     """Contacts customers have by themselves, with their repeats, appended to `out`."""
     index = people.index
-    count = chance.poisson(table.sum(axis=1), "own contacts", index, month)
+    count = chance.poisson(table.sum(axis=1), "own contacts", index, month.number)
     who = np.repeat(np.arange(len(index)), count)
     place = _places(count)
     steps = np.cumsum(table, axis=1)
-    u = chance.uniform("reason", index[who], month, place) * steps[who, -1]
+    u = chance.uniform("reason", index[who], month.number, place) * steps[who, -1]
     reason = (u[:, None] >= steps[who]).sum(axis=1).clip(0, OWN_REASONS - 1)
-    day = working_day(chance.uniform("day", index[who], month, place), *window)
+    day = working_day(chance.uniform("day", index[who], month.number, place), month)
     with_repeats(
-        chance, index, who, day, reason=reason, source=np.full(len(who), OWN), place=place, month=month, out=out
+        chance, index, who, day, reason=reason, source=np.full(len(who), OWN), place=place, month=month.number, out=out
     )
 
 
@@ -134,57 +136,54 @@ def outbound_contacts(
     wishes: Wish,
     *,
     active: Flags,
-    month: int,
-    window: tuple[int, int],
+    month: Month,
     out: Rows,
 ) -> Flags:
     """What the company sends or rings of itself, appended to `out`; who was asked to renew."""
     index = people.index
-    unpaid = (state.trouble_from < window[0]) & (state.trouble_until > window[0])
-    renew = active & wishes.near_end & (chance.uniform("renewal call", index, month) < 0.22)
+    unpaid = (state.trouble_from < month.first) & (state.trouble_until > month.first)
+    renew = active & wishes.near_end & (chance.uniform("renewal call", index, month.number) < 0.22)
     kinds = (
         ("renewal", renew),
-        ("service_update", active & (chance.uniform("service update", index, month) < 0.24)),
+        ("service_update", active & (chance.uniform("service update", index, month.number) < 0.24)),
         ("collections", active & unpaid),
-        ("satisfaction_survey", active & (chance.uniform("survey", index, month) < 0.03)),
+        ("satisfaction_survey", active & (chance.uniform("survey", index, month.number) < 0.03)),
     )
     for name, flag in kinds:
         who = np.flatnonzero(flag)
-        day = working_day(chance.uniform(f"day of {name}", index[who], month), *window)
-        _plain(out, who, day, CODE[name], OUTBOUND, month, place=CODE[name])
+        day = working_day(chance.uniform(f"day of {name}", index[who], month.number), month)
+        _plain(out, who, day, reason=CODE[name], source=OUTBOUND, month=month.number)
     return renew
 
 
-def contacts_afterwards(
-    chance: Chance, people: People, state: State, month: int, window: tuple[int, int], out: Rows
-) -> None:
+def contacts_afterwards(chance: Chance, people: People, state: State, month: Month, out: Rows) -> None:
     """Some who have left call again: a last bill, or second thoughts."""
-    gone = (state.ends <= window[0]) & (state.ends > window[0] - 120) & (state.ends < FAR)
-    who = np.flatnonzero(gone & (chance.uniform("afterwards", people.index, month) < 0.035))
-    day = working_day(chance.uniform("day afterwards", people.index[who], month), *window)
-    _plain(out, who, day, CODE["billing"], AFTERWARDS, month)
+    gone = (state.ends <= month.first) & (state.ends > month.first - 120) & (state.ends < FAR)
+    who = np.flatnonzero(gone & (chance.uniform("afterwards", people.index, month.number) < 0.035))
+    day = working_day(chance.uniform("day afterwards", people.index[who], month.number), month)
+    _plain(out, who, day, reason=CODE["billing"], source=AFTERWARDS, month=month.number)
 
 
-def contacts_of_nobody(chance: Chance, part: int, n: int, month: int, window: tuple[int, int], out: Rows) -> None:
+def contacts_of_nobody(chance: Chance, part: int, n: int, month: Month, out: Rows) -> None:
     """Contacts that match no customer: withheld numbers, wrong accounts, people asking for prices."""
     count = round(0.007 * n)
     place = np.arange(count)
-    day = working_day(chance.uniform("nobody's day", part, month, place), *window)
+    day = working_day(chance.uniform("nobody's day", part, month.number, place), month)
     reason = np.array([CODE["upgrade"], CODE["account"], CODE["fault"], CODE["billing"]])
     out.add(
         customer=np.full(count, -1),
-        month=np.full(count, month),
+        month=np.full(count, month.number),
         day=day,
-        reason=reason[chance.pick((5, 2, 2, 1), "nobody's reason", part, month, place)],
+        reason=reason[chance.pick((5, 2, 2, 1), "nobody's reason", part, month.number, place)],
         source=np.full(count, UNKNOWN),
         place=place,
         chain=np.zeros(count, np.int64),
-        resolved=chance.uniform("nobody's resolved", part, month, place) < 0.7,
+        resolved=chance.uniform("nobody's resolved", part, month.number, place) < 0.7,
         goodwill=np.zeros(count),
     )
 
 
-def _plain(out: Rows, who: Ints, day: Ints, reason: int, source: int, month: int, place: int = 0) -> None:
+def _plain(out: Rows, who: Ints, day: Ints, *, reason: int, source: int, month: int) -> None:
     n = len(who)
     out.add(
         customer=who,
@@ -192,7 +191,7 @@ def _plain(out: Rows, who: Ints, day: Ints, reason: int, source: int, month: int
         day=day,
         reason=np.full(n, reason),
         source=np.full(n, source),
-        place=np.full(n, place),
+        place=np.full(n, reason),  # one of each kind a month
         chain=np.zeros(n, np.int64),
         resolved=np.ones(n, bool),
         goodwill=np.zeros(n),
@@ -212,7 +211,7 @@ def _places(count: Ints) -> Ints:
     return np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - count, count)
 
 
-def last_of_chain(rows: dict[str, NDArray], n: int) -> tuple[Array, Array]:
+def last_of_chain(rows: dict[str, NDArray[Any]], n: int) -> tuple[Array, Array]:
     """From a month's contacts: how many matters each customer has open at the end, and how many contacts came, (n,)."""
     known = rows["customer"] >= 0
     inbound = known & (rows["source"] != OUTBOUND)

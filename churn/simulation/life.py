@@ -1,21 +1,22 @@
 """One part of the company lived month by month: nothing is read that has not happened yet."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from churn.simulation import happenings as happen
 from churn.simulation.callers import KINDS
-from churn.simulation.chance import Array, Chance, Ints
-from churn.simulation.clock import working_day
+from churn.simulation.chance import Chance, Ints
+from churn.simulation.clock import Month, working_day
 from churn.simulation.contracts import move_contracts, raise_prices
 from churn.simulation.events import Event
 from churn.simulation.money import INVOICE_COLUMNS, USAGE_COLUMNS, measure_use, send_bills
 from churn.simulation.people import People
-from churn.simulation.retention import Decide, Month, draw_traits, hold_calls
+from churn.simulation.retention import Decide, draw_traits, hold_calls
 from churn.simulation.staff import Floor
-from churn.simulation.state import FAR, INVOLUNTARY, KEPT, MOVE, VOLUNTARY, Flags, Rows, State
+from churn.simulation.state import FAR, INVOLUNTARY, KEPT, MOVE, VOLUNTARY, Flags, Rows, State, start_state
 from churn.simulation.wishes import Wish, calls_to_cancel, leaves_silently, moves_away, stops_paying, wish
 
 DOG = KINDS.index("sleeping_dog")
@@ -33,89 +34,88 @@ class World:
 
 @dataclass(frozen=True)
 class Life:
-    """Everything that happened in one part: columns by month appended, and the state at the end."""
+    """One part as lived: who was there, everything that happened, and the state at the end."""
 
+    number: int
+    people: People
+    floor: Floor
     state: State
-    contacts: list[dict[str, NDArray]]
+    contacts: list[dict[str, NDArray[Any]]]
     invoices: Rows
     usage: Rows
-    calls: list[dict[str, NDArray]]
+    calls: list[dict[str, NDArray[Any]]]
     kind: Ints  # hidden kind of each customer, as last seen
     leave_reason: Ints  # code in LEAVE_REASONS, -1 for those still here
     audience: Ints  # (events,) members in this part
 
+    def all_calls(self) -> dict[str, NDArray[Any]]:
+        """The retention calls of all months, in order."""
+        return {name: np.concatenate([c[name] for c in self.calls]) for name in self.calls[0]}
 
-def live(world: World, part: int, people: People, state: State, floor: Floor, decide: Decide | None) -> Life:
+
+def live(world: World, number: int, people: People, floor: Floor, decide: Decide | None) -> Life:
     """Play all months; `decide` replaces what agents give by habit."""
     n = len(people)
+    state = start_state(world.chance, people, int(world.starts[0]), world.until)
     life = Life(
-        state, [], Rows(*INVOICE_COLUMNS), Rows(*USAGE_COLUMNS), [],
+        number, people, floor, state, [], Rows(*INVOICE_COLUMNS), Rows(*USAGE_COLUMNS), [],
         np.zeros(n, np.int64), np.full(n, -1), np.zeros(len(world.events), np.int64),
     )  # fmt: skip
-    for number in range(len(world.starts) - 1):
-        month = Month(number, int(world.starts[number]), int(world.starts[number + 1]))
-        _live_month(world, part, people, life, floor, month, decide)
+    for m in range(len(world.starts) - 1):
+        _live_month(world, life, Month(m, int(world.starts[m]), int(world.starts[m + 1])), decide)
     return life
 
 
-def _live_month(
-    world: World, part: int, people: People, life: Life, floor: Floor, month: Month, decide: Decide | None
-) -> None:
-    chance, state, m = world.chance, life.state, month.number
+def _live_month(world: World, life: Life, month: Month, decide: Decide | None) -> None:
+    chance, people, state, m = world.chance, life.people, life.state, month.number
     events = [(i, e) for i, e in enumerate(world.events) if month.first <= e.day < month.end]
     for _, event in events:
         if event.price_rise:
             raise_prices(state, event)
     state.engagement[:] = 0.86 * state.engagement + 0.51 * chance.normal("engagement", people.index, m)
     wishes = wish(people, state, m, month.first)
-    send_bills(chance, people, state, m, month.first, life.invoices)
+    send_bills(chance, people, state, month, life.invoices)
     out = Rows(*happen.COLUMNS)
-    renewed = _contacts(world, part, people, life, wishes, month, events, out)
-    traits = draw_traits(chance, part, people, state, wishes, month.first)
+    renewed = _contacts(world, life, wishes, month, events=events, out=out)
+    traits = draw_traits(chance, life.number, state, wishes, month.first)
     life.kind[:] = traits.kind
     window = _may_leave(state, month)
     calling = window & calls_to_cancel(chance, people, wishes, m)
-    day = working_day(chance.uniform("retention day", people.index, m), month.first, month.end)
+    day = working_day(chance.uniform("retention day", people.index, m), month)
     call = hold_calls(
-        chance, people, state, wishes=wishes, traits=traits, floor=floor, month=month,
+        chance, people, state, wishes=wishes, traits=traits, floor=life.floor, month=month,
         calling=calling, day=day, decide=decide,
     )  # fmt: skip
     life.calls.append(call)
-    _leave(chance, people, life, wishes, window & ~calling, annoyed=renewed & (traits.kind == DOG), month=month)
+    _leave(chance, life, wishes, month, window=window & ~calling, poked=renewed & (traits.kind == DOG))
     going = call["customer"][~call["stayed"]]
     life.leave_reason[going] = wishes.reason[going]
-    move_contracts(chance, people, state, m, month.first, month.end)
+    move_contracts(chance, people, state, month)
     if month.end <= world.until:
-        measure_use(chance, people, state, m, month.first, month.end, life.usage)
+        measure_use(chance, people, state, month, life.usage)
     rows = out.joined()
     life.contacts.append(rows)
     _fade(state, rows, len(people))
 
 
 def _contacts(
-    world: World,
-    part: int,
-    people: People,
-    life: Life,
-    wishes: Wish,
-    month: Month,
-    events: list[tuple[int, Event]],
-    out: Rows,
+    world: World, life: Life, wishes: Wish, month: Month, *, events: list[tuple[int, Event]], out: Rows
 ) -> Flags:
     """All contacts of the month but retention calls, appended to `out`; who was asked to renew."""
-    chance, state, m = world.chance, life.state, month.number
-    window = (month.first, month.end)
-    active = state.active(*window)
+    chance, people, state = world.chance, life.people, life.state
+    active = state.active(month.first, month.end)
     table = happen.rates(people, state, wishes, month.first) * active[:, None]
-    happen.own_contacts(chance, people, table, m, window, out)
+    happen.own_contacts(chance, people, table, month, out)
     state.annoyed *= 0.55
     for source, event in events:
         hit = audience_of(people, state, event)
-        life.audience[source] = happen.event_contacts(chance, people, hit, event, source=source, month=m, out=out)
+        life.audience[source] = happen.event_contacts(
+            chance, people, hit, event, source=source, month=month.number, out=out
+        )
         state.annoyed[hit] += event.annoyance
-    happen.contacts_afterwards(chance, people, state, m, window, out)
-    happen.contacts_of_nobody(chance, part, len(people), m, window, out)
-    return happen.outbound_contacts(chance, people, state, wishes, active=active, month=m, window=window, out=out)
+    happen.contacts_afterwards(chance, people, state, month, out)
+    happen.contacts_of_nobody(chance, life.number, len(people), month, out)
+    return happen.outbound_contacts(chance, people, state, wishes, active=active, month=month, out=out)
 
 
 def audience_of(people: People, state: State, event: Event) -> Flags:
@@ -127,29 +127,34 @@ def audience_of(people: People, state: State, event: Event) -> Flags:
         hit &= state.plan[:, event.product] == event.plan
     if event.region is not None:
         hit &= people.region == event.region
-    return hit
+    return np.asarray(hit)
 
 
 def _may_leave(state: State, month: Month) -> Flags:
     """Here for three weeks, nothing decided yet, and not within three months of a retention call."""
-    return (state.joined < month.first - 21) & (state.ends == FAR) & (state.settled_until <= month.first)
+    undecided = (state.ends == FAR) & (state.settled_until <= month.first)
+    return np.asarray(undecided & (state.joined < month.first - 21))
 
 
-def _leave(
-    chance: Chance, people: People, life: Life, wishes: Wish, window: Flags, *, annoyed: Flags, month: Month
-) -> None:
-    """Those who go without a call, move away, or cease to pay."""
-    state, m, index = life.state, month.number, people.index
-    poked = Wish(**{**wishes.__dict__, "logit": wishes.logit + 0.9 * annoyed})
-    silent = window & leaves_silently(chance, people, poked, m)
+def _leave(chance: Chance, life: Life, wishes: Wish, month: Month, *, window: Flags, poked: Flags) -> None:
+    """Those who go without a call, move away, or cease to pay. `poked`: sleeping dogs who were asked to renew."""
+    people, state, m, index = life.people, life.state, month.number, life.people.index
+    silent = window & leaves_silently(chance, people, wishes.logit + 0.9 * poked, m)
     life.leave_reason[silent] = wishes.reason[silent]
     open_still = (state.joined < month.first) & (state.ends == FAR)
     moving = open_still & moves_away(chance, people, m) & ~silent
-    day = month.first + 1 + np.floor(chance.uniform("end day", index, m) * (month.end - month.first)).astype(np.int64)
+    day = month.first + 1 + chance.below(month.days, "end day", index, m)
     for flag, reason in ((silent, VOLUNTARY), (moving, MOVE)):
         state.ends[flag], state.end_reason[flag] = day[flag], reason
-    stops = open_still & (state.trouble_until <= month.first) | (state.trouble_from == FAR) & open_still
-    stops &= stops_paying(chance, people, m)
+    _stop_paying(chance, people, state, month, open_still)
+
+
+def _stop_paying(chance: Chance, people: People, state: State, month: Month, open_still: Flags) -> None:
+    """Some bills stay unpaid for a while; after four months of it the company ends the contract."""
+    m, index = month.number, people.index
+    day = month.first + 1 + chance.below(month.days, "end day", index, m)
+    clear = (state.trouble_until <= month.first) | (state.trouble_from == FAR)
+    stops = open_still & clear & stops_paying(chance, people, m)
     spell = 1 + chance.below(6, "trouble", index, m)
     lost = stops & (spell >= 4) & (state.end_reason == KEPT)
     state.trouble_from[stops] = month.first
@@ -157,11 +162,10 @@ def _leave(
     state.ends[lost], state.end_reason[lost] = day[lost] + 92, INVOLUNTARY
 
 
-def _fade(state: State, rows: dict[str, NDArray], n: int) -> None:
+def _fade(state: State, rows: dict[str, NDArray[Any]], n: int) -> None:
     """The month passes into memory."""
     opened, count = happen.last_of_chain(rows, n)
     state.unresolved[:] = 0.6 * state.unresolved + opened
     state.contacts[:] = np.column_stack([count, state.contacts[:, :2]])
     known = rows["customer"] >= 0
-    goodwill: Array = np.bincount(rows["customer"][known], weights=rows["goodwill"][known], minlength=n)
-    state.credit += goodwill
+    state.credit += np.bincount(rows["customer"][known], weights=rows["goodwill"][known], minlength=n)

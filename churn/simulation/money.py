@@ -1,10 +1,12 @@
 """Bills, payments and use: what a month costs each customer, when they pay it, and how much they used."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from churn.simulation.chance import Array, Chance, Ints
-from churn.simulation.clock import as_date
+from churn.simulation.clock import Month, as_date
 from churn.simulation.events import BILL_DAY
 from churn.simulation.people import People
 from churn.simulation.plans import MOBILE, TV, USUAL_GB, pounds
@@ -17,14 +19,14 @@ INVOICE_COLUMNS = ("customer", "issued", "due", "paid", "amount")
 USAGE_COLUMNS = ("customer", "month", "measure", "quantity")
 
 
-def send_bills(chance: Chance, people: People, state: State, month: int, first: int, out: Rows) -> None:
+def send_bills(chance: Chance, people: People, state: State, month: Month, out: Rows) -> None:
     """The month's bill run: everyone served on the bill day; moves credit, discount, shock and lateness along."""
-    day = first + BILL_DAY - 1
+    day = month.first + BILL_DAY - 1
     rows = np.flatnonzero((state.joined <= day - 2) & (state.ends > day))
     index = people.index[rows]
     plain = state.bill()[rows]
     newly = state.joined[rows] > day - 30
-    extras = _extras(chance, state, index, rows, month) + np.where(newly, 0.4 * plain + 9.99, 0.0)
+    extras = _extras(chance, state, index, rows, month.number) + np.where(newly, 0.4 * plain + 9.99, 0.0)
     discount = np.where(state.discount_until[rows] > day, state.discount[rows], 0.0)
     gross = (plain + extras - discount).clip(0.0)
     used = np.minimum(state.credit[rows], gross)
@@ -34,7 +36,7 @@ def send_bills(chance: Chance, people: People, state: State, month: int, first: 
     state.shock[:] *= 0.5
     state.shock[rows] = np.maximum(state.shock[rows], ((over - 1.12) / 0.3).clip(0.0, 1.0))
     state.usual_bill[rows] = np.where(newly, plain, 0.75 * state.usual_bill[rows] + 0.25 * gross)
-    paid = _paid_on(chance, people, state, rows, month, day)
+    paid = _paid_on(chance, people, state, rows, month=month.number, day=day)
     state.late[:] *= 0.75
     state.late[rows] += (paid > day + PAY_WITHIN + 3) & (amount > 0)
     out.add(
@@ -57,7 +59,7 @@ def _extras(chance: Chance, state: State, index: Ints, rows: Ints, month: int) -
     return pounds(np.where(u < odds, np.minimum(size, 90.0), 0.0))
 
 
-def _paid_on(chance: Chance, people: People, state: State, rows: Ints, month: int, day: int) -> Ints:
+def _paid_on(chance: Chance, people: People, state: State, rows: Ints, *, month: int, day: int) -> Ints:
     """The day each bill is paid, FAR for never: direct debits on the day, others as they are, troubled ones late."""
     index = people.index[rows]
     u = chance.uniform("paid", index, month)
@@ -70,12 +72,12 @@ def _paid_on(chance: Chance, people: People, state: State, rows: Ints, month: in
     return np.where(troubled, np.where(until >= FAR, FAR, np.maximum(until + 5, paid)), paid)
 
 
-def measure_use(chance: Chance, people: People, state: State, month: int, first: int, end: int, out: Rows) -> None:
+def measure_use(chance: Chance, people: People, state: State, month: Month, out: Rows) -> None:
     """What each customer used in the month, by measure; a month only partly served counts in part."""
-    served = (np.minimum(state.ends, end) - np.maximum(state.joined, first)).clip(0) / (end - first)
-    season = SEASON_GB[as_date(first).month - 1]
+    served = (np.minimum(state.ends, month.end) - np.maximum(state.joined, month.first)).clip(0) / month.days
+    season = SEASON_GB[as_date(month.first).month - 1]
     index = people.index
-    noise = np.exp(0.18 * chance.normal("use", index, month) + 0.32 * state.engagement)
+    noise = np.exp(0.18 * chance.normal("use", index, month.number) + 0.32 * state.engagement)
     own = np.exp(0.45 * chance.normal("own use", index)) * (0.75 + 0.12 * people.household)
     allowance = (USUAL_GB[state.plan[:, :TV]] * state.live[:, :TV]).sum(axis=1)
     values = (
@@ -88,13 +90,13 @@ def measure_use(chance: Chance, people: People, state: State, month: int, first:
         rows = np.flatnonzero(flag)
         out.add(
             customer=rows,
-            month=np.full(len(rows), first),
+            month=np.full(len(rows), month.first),
             measure=np.full(len(rows), code),
             quantity=np.round(value[rows] * served[rows], 1),
         )
 
 
-def invoice_rows(joined: dict[str, NDArray], ends: Ints, until: int) -> dict[str, NDArray]:
+def invoice_rows(joined: dict[str, NDArray[Any]], ends: Ints, until: int) -> dict[str, NDArray[Any]]:
     """The bills as the company sees them on the day `until`: none from later, none after the end, payments so far."""
     keep = (joined["issued"] < until) & (joined["issued"] < ends[joined["customer"]])
     return {name: values[keep] for name, values in joined.items()}

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from churn.simulation.chance import Chance, Ints
 
-FIRST = tuple(
+_FIRST_WORDS = (
     "Olivia Amelia Isla Ava Ivy Freya Florence Willow Mia Grace Noah Arthur Leo Oliver George Theodore Jude Henry "
     "Archie Oscar Margaret Doreen Maureen Sheila Brenda Keith Trevor Nigel Derek Graham Zoë Chloé Renée Siân Eluned "
     "Rhys Gethin Owain Ffion Ceri Aoife Niamh Saoirse Siobhán Caoimhe Ciarán Eoin Pádraig Róisín Conor Mhairi Eilidh "
@@ -17,21 +17,22 @@ FIRST = tuple(
     "Seo-yeon Agnieszka Katarzyna Paweł Łukasz Małgorzata Krzysztof Ştefan Ioana Andrei Mihaela Ionuț Elena José María "
     "Lucía Íñigo Begoña João Inês Gonçalo Luís Françoise Benoît Hélène Jürgen Günther Käthe Björn Åsa Øyvind Søren "
     "Zeynep Çağla Emre Yiğit Dimitris Eleni Olena Dmytro Natalia Anne-Marie Jean-Paul Mary-Kate Precious Blessing "
-    "Marcus Shanice Tyrone Leticia Ahmed Layla Omar Yasmin Farhad Shirin Dov Miriam Rivka Ezra Tamar Nomvula".split()
+    "Marcus Shanice Tyrone Leticia Ahmed Layla Omar Yasmin Farhad Shirin Dov Miriam Rivka Ezra Tamar Nomvula"
 )
-LAST = tuple(
+_LAST_WORDS = (
     "Smith Jones Taylor Brown Williams Wilson Johnson Davies Patel Wright Walker White Robinson Thompson Hughes Green "
     "Hall Lewis Harris Clarke Turner Hill Scott Cooper Morris Ward Moore King Watson Baker Harrison Begum Hussain Khan "
     "Ali Ahmed Malik Iqbal Chaudhry Rahman Miah Singh Kaur Gill Sandhu Dhillon Sharma Gupta Mehta Shah Desai Nair "
     "Fernando Perera O'Brien O'Connor O'Neill O'Sullivan D'Arcy M'Bala N'Diaye Fitzgerald McCarthy MacDonald MacLeod "
-    "McKenzie Ní-Bhriain Okafor Adeyemi Okonkwo Mensah Boateng Osei Banda Dlamini Mwangi Otieno Abebe Tesfaye Wang Li Zhang "
-    "Chen Liu Nguyễn Trần Phạm Kim Park Tanaka Suzuki Kowalski Nowak Wójcik Zieliński Dąbrowska Popescu Ionescu "
+    "McKenzie Ní-Bhriain Okafor Adeyemi Okonkwo Mensah Boateng Osei Banda Dlamini Mwangi Otieno Abebe Tesfaye Wang Li "
+    "Zhang Chen Liu Nguyễn Trần Phạm Kim Park Tanaka Suzuki Kowalski Nowak Wójcik Zieliński Dąbrowska Popescu Ionescu "
     "Müller Schäfer Weiß Groß García Fernández Núñez Muñoz Ibáñez Gonçalves Conceição Pereira Lefèvre Dubois "
     "Bélanger Ångström Sjöberg Sørensen Bjørnstad Yılmaz Şahin Öztürk Papadopoulos Kovač Horvat Novák Dvořáková "
     "Shevchenko Bondarenko Lloyd-Hughes Parry-Jones Smythe-Barnes Ap-Rhys Griffiths Pritchard Llewellyn Evans Morgan "
     "Campbell Stewart Ferguson Sinclair Gallagher Doherty Quinn Byrne Cohen Levy Goldberg Haddad Mansour Nasser "
-    "Rezaei Karimi Baptiste Joseph Charles Grant Clement St-Pierre".split()
+    "Rezaei Karimi Baptiste Joseph Charles Grant Clement St-Pierre"
 )
+FIRST, LAST = tuple(_FIRST_WORDS.split()), tuple(_LAST_WORDS.split())
 MAIL_DOMAINS = ("example.com", "example.org", "example.net", "mail.example")
 # Ofcom's numbers for drama that the phone library accepts: nobody has them. Prefix, then three free digits.
 DRAMA = (
@@ -87,7 +88,8 @@ def phone_numbers(chance: Chance, customers: Ints) -> NDArray[np.object_]:
 
 
 def _digits(number: Ints, width: int) -> NDArray[np.object_]:
-    return np.char.zfill(number.astype(f"U{width}"), width).astype(object)
+    text: NDArray[np.object_] = np.char.zfill(number.astype(f"U{width}"), width).astype(object)
+    return text
 
 
 def staff_names(chance: Chance, n: int, floor: int) -> list[str]:

@@ -29,7 +29,8 @@ OPENINGS = {
 }  # fmt: skip
 PROBLEMS: dict[str, tuple[str, ...]] = {
     "fault": (
-        "broadband keeps dropping", "no internet since {day}", "router shows no light", "speed well below what was sold",
+        "broadband keeps dropping", "no internet since {day}", "router shows no light",
+        "speed well below what was sold",
         "wifi drops in the evenings", "line very slow, buffering", "connection goes off every few hours",
         "no sync on the router", "phone line crackles and broadband drops", "internet down again",
         "TV box freezes", "no signal on mobile at home", "upload is unusable for work calls",
@@ -41,7 +42,8 @@ PROBLEMS: dict[str, tuple[str, ...]] = {
         "setup fee was meant to be waived",
     ),
     "price": (
-        "unhappy with price rise", "seen cheaper deal elsewhere", "asks for a better price", "says new customers pay less",
+        "unhappy with price rise", "seen cheaper deal elsewhere", "asks for a better price",
+        "says new customers pay less",
         "price went up after contract ended", "cannot afford current package", "comparing with another provider",
         "wants loyalty discount", "asks what deals we have",
     ),
@@ -71,12 +73,14 @@ PROBLEMS: dict[str, tuple[str, ...]] = {
         "wants partner added to account", "app shows wrong plan", "cannot see bills online", "asks for account number",
     ),
     "usage": (
-        "asks how much data is left", "data used up early", "thinks usage figures are wrong", "asks about roaming in Spain",
+        "asks how much data is left", "data used up early", "thinks usage figures are wrong",
+        "asks about roaming in Spain",
         "wants usage alerts", "child used all the data",
     ),
     "cancel": (
         "wants to cancel", "asks for cancellation", "wants to leave at end of term", "asking how to leave",
-        "has offer from another provider", "wants to stop the service", "asks about leaving fee", "wants out of contract",
+        "has offer from another provider", "wants to stop the service", "asks about leaving fee",
+        "wants out of contract",
     ),
     "renewal": ("called about renewal offer", "contract end reminder call", "renewal options explained"),
     "service_update": (
@@ -87,12 +91,14 @@ PROBLEMS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 DETAILS: dict[str, tuple[str, ...]] = {
     "fault": (
-        "restarted router, no change", "tested line, noise seen", "swapped cable, better for now", "lights orange then off",
+        "restarted router, no change", "tested line, noise seen", "swapped cable, better for now",
+        "lights orange then off",
         "neighbour has the same", "working from home so urgent", "speed test 4 down 1 up", "already reset twice",
         "happens when it rains", "only in back bedroom",
     ),
     "billing": (
-        "went through invoice line by line", "charge is for films", "part month plus month ahead", "old discount has run out",
+        "went through invoice line by line", "charge is for films", "part month plus month ahead",
+        "old discount has run out",
         "compared with last bill", "charge looks right", "charge looks wrong to me",
     ),
     "price": (
@@ -118,30 +124,37 @@ DONE = (
 )  # fmt: skip
 OPEN = (
     "call back arranged", "passed to second line", "engineer booked", "will ring again if not better", "ticket raised",
-    "waiting for other team", "not resolved, customer unhappy", "left open, to follow up", "asked to try and report back",
+    "waiting for other team", "not resolved, customer unhappy", "left open, to follow up",
+    "asked to try and report back",
 )  # fmt: skip
 STAYED = (
-    "staying for now", "agreed to stay", "will think about it", "happy to stay", "retained, to monitor", "not cancelling today",
+    "staying for now", "agreed to stay", "will think about it", "happy to stay", "retained, to monitor",
+    "not cancelling today",
 )  # fmt: skip
 LEFT = (
-    "cancellation processed", "notice given", "leaving, end date confirmed", "switch already under way", "did not want to stay",
+    "cancellation processed", "notice given", "leaving, end date confirmed", "switch already under way",
+    "did not want to stay",
 )  # fmt: skip
 BURST_WORDS: dict[str, tuple[str, ...]] = {
     "Router firmware": (
-        "router red light since update last night", "red light on Hub after firmware update", "hub stuck on red after update",
+        "router red light since update last night", "red light on Hub after firmware update",
+        "hub stuck on red after update",
         "router updated itself now red light",
     ),
     "Direct debit": (
-        "direct debit taken twice", "two payments taken same day", "DD came out two times", "charged twice by direct debit",
+        "direct debit taken twice", "two payments taken same day", "DD came out two times",
+        "charged twice by direct debit",
     ),
     "App will": (
-        "app says error 503 on sign in", "cannot log in to the app since today", "app sign in loops", "app log in code never comes",
+        "app says error 503 on sign in", "cannot log in to the app since today", "app sign in loops",
+        "app log in code never comes",
     ),
     "Engineers": (
         "engineer no show", "waited all day nobody came", "engineer appointment missed again", "second missed visit",
     ),
     "Roaming": (
-        "charged roaming in EU though included", "roaming fee in Portugal inside allowance", "roaming on bill, plan includes EU",
+        "charged roaming in EU though included", "roaming fee in Portugal inside allowance",
+        "roaming on bill, plan includes EU",
     ),
     "Web mail": ("webmail will not open", "web mail page times out", "cannot read e-mail on the site"),
 }  # fmt: skip
@@ -196,7 +209,8 @@ def write_notes(
     detail = _drawn(chance, "detail", key, _DETAIL, reason)
     end = _drawn(chance, "ending", key, [list(DONE), list(OPEN), list(STAYED), list(LEFT)], ending)
     full = pc.binary_join_element_wise(opening, problem, " ")
-    full = pc.binary_join_element_wise(full, pc.if_else(pa.array(u < 0.62), detail, pa.scalar(None, pa.string())), end, ". ", null_handling="skip")  # fmt: skip
+    detail = pc.if_else(pa.array(u < 0.62), detail, pa.scalar(None, pa.string()))
+    full = pc.binary_join_element_wise(full, detail, end, ". ", null_handling="skip")
     outbound = reason >= CODE["renewal"]
     text = pc.if_else(pa.array(outbound), problem, full)
     empty = (u > 0.89) & ~outbound

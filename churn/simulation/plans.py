@@ -58,7 +58,7 @@ def popularity(product: int) -> Array:
 
 
 def market_price(plan: Ints, month: int) -> Array:
-    """What a rival asks for the same in that month: rising slower than our own prices, with a price war every eleven months."""
+    """What a rival asks for the same in that month: rising slower than ours, with a price war every eleven months."""
     war = 0.07 if month % 11 in (4, 5) else 0.0
     return TERM_PRICE[plan] * (0.97 + 0.025 * month / 12.0 - war)
 

@@ -1,7 +1,7 @@
 """Retention calls: who is on the line, what is offered by habit, trial or policy, and what becomes of it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,8 +9,9 @@ from scipy.special import expit, logit
 
 from churn.simulation.callers import Callers, agent_amount, draw_callers, p_stay, p_stay_at, randomise
 from churn.simulation.chance import Array, Chance, Ints
+from churn.simulation.clock import Month
 from churn.simulation.people import People
-from churn.simulation.plans import MARGIN, PLANS, USUAL_GB
+from churn.simulation.plans import MARGIN, PLANS, TERM_PRICE, USUAL_GB
 from churn.simulation.staff import AGENTS, TEAMS, Floor
 from churn.simulation.state import KEPT, VOLUNTARY, Flags, State
 from churn.simulation.wishes import Wish
@@ -23,20 +24,11 @@ STAY_BASE, STAY_SLOPE = 0.45, 0.65  # logit of staying with nothing offered agai
 SHOWN = np.array([20.0, 40.0, 80.0])  # amounts whose true effect is kept
 PLAN_NAMES = np.array([p.name for p in PLANS], object)
 
-Decide = Callable[[Mapping[str, NDArray]], NDArray]
+Decide = Callable[[Mapping[str, NDArray[Any]]], NDArray[Any]]
 """Amounts in pounds for the retention calls of one month, from what the desk would know about each."""
 
 
-@dataclass(frozen=True)
-class Month:
-    """Where we are: number, first day, first day of the next."""
-
-    number: int
-    first: int
-    end: int
-
-
-def draw_traits(chance: Chance, part: int, people: People, state: State, wishes: Wish, first: int) -> Callers:
+def draw_traits(chance: Chance, part: int, state: State, wishes: Wish, first: int) -> Callers:
     """What everyone would do if they rang this month; hidden traits are a person's own and keep from month to month."""
     years = ((first - state.joined) / 30.4375).clip(0.0)
     plan = state.main_of(state.plan)
@@ -67,7 +59,7 @@ def worth(state: State, wishes: Wish) -> Array:
     """Expected margin of the next two years given that they stay, pounds."""
     margin = (state.price * MARGIN[state.plan] * state.live).sum(axis=1)
     months = 24.0 * expit(1.3 - 0.3 * wishes.known) + 3.0 * wishes.in_term
-    return margin * months
+    return np.asarray(margin * months)
 
 
 def route(chance: Chance, people: People, floor: Floor, month: int, easy: Flags) -> Ints:
@@ -93,7 +85,7 @@ def hold_calls(
     calling: Flags,
     day: Ints,
     decide: Decide | None,
-) -> dict[str, NDArray]:
+) -> dict[str, NDArray[Any]]:
     """The month's retention calls, in the order they come, with what was offered and what they did; state moves on."""
     m, index = month.number, people.index
     easy = wishes.in_term & (wishes.known < np.median(wishes.known))
@@ -108,7 +100,7 @@ def hold_calls(
     rows = rows[np.lexsort((chance.uniform("call order", index[rows], m), day[rows]))]
     u = chance.uniform("stays", index[rows], m)
     callers, talent = traits.take(rows), floor.talent[agent[rows]]
-    facts = _facts(people, state, wishes, floor, rows, agent, day, intended)
+    facts = _facts(people, state, wishes=wishes, floor=floor, rows=rows, agent=agent, day=day, intended=intended)
     if decide is None:
         chances = _with_talent(p_stay_at(callers, wanted[rows]), talent)
         amount = _within_budget(wanted[rows], u < chances, floor.team[agent[rows]], team_budget(len(people)))
@@ -122,7 +114,7 @@ def hold_calls(
     stayed = u < given
     leaves_on = _leaving_day(chance, index[rows], m, day[rows])
     _move_on(state, rows, stayed, leaves_on, day[rows])
-    _give(chance, state, rows[stayed], amount[stayed], day[rows][stayed], index, m)
+    _give(chance, state, rows[stayed], amount=amount[stayed], day=day[rows][stayed], index=index, month=m)
     return {
         "customer": rows,
         "month": np.full(len(rows), m),
@@ -158,8 +150,8 @@ def _with_talent(p: Array, talent: Array) -> Array:
 
 
 def _facts(
-    people: People, state: State, wishes: Wish, floor: Floor, rows: Ints, agent: Ints, day: Ints, intended: Array
-) -> dict[str, NDArray]:
+    people: People, state: State, *, wishes: Wish, floor: Floor, rows: Ints, agent: Ints, day: Ints, intended: Array
+) -> dict[str, NDArray[Any]]:
     """What the desk would know of each call when it must decide; `intended_amount` is what the agent asks for."""
     term = state.main_of(state.term_end)[rows]
     return {
@@ -215,8 +207,8 @@ def _move_on(state: State, rows: Ints, stayed: Flags, leaves_on: Ints, day: Ints
     state.settled_until[rows] = day + OUTCOME_DAYS + 1
 
 
-def _give(chance: Chance, state: State, rows: Ints, amount: Array, day: Ints, index: Ints, month: int) -> None:
-    """Money for those who stay: small amounts once, larger ones over six bills; half of them take a new term."""
+def _give(chance: Chance, state: State, rows: Ints, *, amount: Array, day: Ints, index: Ints, month: int) -> None:
+    """Money for those who stay: small amounts once, larger ones over six bills; many of them take a new term."""
     got = amount > 0
     some, money = rows[got], amount[got]
     spread = money > 1.2 * state.bill()[some]
@@ -233,7 +225,7 @@ def _give(chance: Chance, state: State, rows: Ints, amount: Array, day: Ints, in
         ok = when > state.since[mine, product]
         mine, when = mine[ok], when[ok]
         plan = state.plan[mine, product]
-        price = np.minimum(state.price[mine, product], 1.04 * np.array([p.term_price for p in PLANS])[plan])
+        price = np.minimum(state.price[mine, product], 1.04 * TERM_PRICE[plan])
         state.replace(mine, product, when, plan=plan, price=price, term_end=when + 548)
 
 
@@ -249,4 +241,4 @@ def agents_on(chance: Chance, floor: Floor, what: str, month: Ints, key: NDArray
     """An agent at work in that month for each contact, (n,) in [0, AGENTS)."""
     steps = np.cumsum(floor.present, axis=1)
     place = chance.uniform(what, key) * steps[month, -1]
-    return (place[:, None] >= steps[month]).sum(axis=1).clip(0, AGENTS - 1)
+    return np.asarray(np.minimum((place[:, None] >= steps[month]).sum(axis=1), AGENTS - 1), np.int64)

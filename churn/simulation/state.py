@@ -1,6 +1,7 @@
 """The customers of a part in the middle of their lives: what they have today and what bears on leaving tomorrow."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from churn.simulation.plans import (
     FIRST_PLAN,
     LAST_PLAN,
     MOBILE,
-    PLANS,
+    PLAN_PRODUCT,
     PRODUCTS,
     ROLLING_PRICE,
     TERM_MONTHS,
@@ -36,16 +37,16 @@ class Rows:
     """Columns that grow month by month and are joined once."""
 
     def __init__(self, *names: str) -> None:
-        self._parts: dict[str, list[NDArray]] = {name: [] for name in names}
+        self._parts: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
 
-    def add(self, **columns: NDArray) -> None:
+    def add(self, **columns: NDArray[Any]) -> None:
         """Append equally long columns, one for each name."""
         if len(columns.keys() ^ self._parts.keys()):
             raise KeyError(f"columns differ: {sorted(columns.keys() ^ self._parts.keys())}")
         for name, values in columns.items():
             self._parts[name].append(values)
 
-    def joined(self) -> dict[str, NDArray]:
+    def joined(self) -> dict[str, NDArray[Any]]:
         """Each column as one array."""
         return {name: np.concatenate(parts) if parts else np.empty(0, np.int64) for name, parts in self._parts.items()}
 
@@ -89,9 +90,9 @@ class State:
 
     def main(self) -> Ints:
         """The product that decides: broadband, else mobile, else TV."""
-        return np.argmax(self.live, axis=1)
+        return np.asarray(np.argmax(self.live, axis=1))
 
-    def main_of(self, table: NDArray) -> NDArray:
+    def main_of(self, table: NDArray[Any]) -> NDArray[Any]:
         """The column of an (n, 3) table for each customer's main product."""
         return np.asarray(table[np.arange(len(table)), self.main()])
 
@@ -116,7 +117,7 @@ class State:
         self.price[rows, product] = pounds(price)
         self.term_end[rows, product] = term_end
 
-    def close_all(self) -> dict[str, NDArray]:
+    def close_all(self) -> dict[str, NDArray[Any]]:
         """All subscription rows ever, those of today and of leavers included. Open ones have `ended` = FAR."""
         for product in range(len(PRODUCTS)):
             rows = np.flatnonzero(self.live[:, product])
@@ -230,5 +231,5 @@ def _already_gone(chance: Chance, state: State, index: Ints, gone: Flags, first:
 
 def next_plan(plan: Ints, step: Ints) -> Ints:
     """The plan `step` places up or down within the same product."""
-    product = np.array([p.product for p in PLANS])[plan]
-    return np.clip(plan + step, FIRST_PLAN[product], LAST_PLAN[product])
+    product = PLAN_PRODUCT[plan]
+    return np.asarray(np.clip(plan + step, FIRST_PLAN[product], LAST_PLAN[product]))

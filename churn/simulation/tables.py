@@ -1,5 +1,7 @@
 """Subscriptions, invoices and usage as the company sees them on the day the data ends."""
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -8,20 +10,20 @@ from numpy.typing import NDArray
 from churn.simulation.chance import Ints
 from churn.simulation.life import Life
 from churn.simulation.money import MEASURES, invoice_rows
-from churn.simulation.people import People, customer_ids, dates, words
+from churn.simulation.people import customer_ids, dates, words
 from churn.simulation.plans import MARGIN, PLANS, PRODUCTS, pounds
 from churn.simulation.state import END_REASONS, KEPT, State
 
 
-def subscriptions_table(people: People, state: State, until: int) -> pa.Table:
-    """Rows of `feed.subscriptions`. A change of plan, price or term ends one row without a reason and begins another."""
-    rows = _as_of(state.close_all(), state, until)
+def subscriptions_table(life: Life, until: int) -> pa.Table:
+    """Rows of `feed.subscriptions`. A change of plan, price or term ends one row without reason and begins one."""
+    rows = _as_of(life.state.close_all(), life.state, until)
     order = np.lexsort((rows["product"], rows["started"], rows["customer"]))
     rows = {name: values[order] for name, values in rows.items()}
     who = rows["customer"]
     first = np.flatnonzero(np.r_[True, who[1:] != who[:-1]])
     place = np.arange(len(who)) - np.repeat(first, np.diff(np.r_[first, len(who)])) + 1
-    account = customer_ids(people.index).take(pa.array(who))
+    account = customer_ids(life.people.index).take(pa.array(who))
     ended = rows["ended"] < until
     reason = np.where(ended & (rows["reason"] != KEPT), rows["reason"] - 1, -1)
     return pa.table(
@@ -40,7 +42,7 @@ def subscriptions_table(people: People, state: State, until: int) -> pa.Table:
     )
 
 
-def _as_of(rows: dict[str, NDArray], state: State, until: int) -> dict[str, NDArray]:
+def _as_of(rows: dict[str, NDArray[Any]], state: State, until: int) -> dict[str, NDArray[Any]]:
     """Rows begun before `until` and before the customer left; those open on the day of leaving end on it."""
     who = rows["customer"]
     ends = state.ends[who]
@@ -52,11 +54,11 @@ def _as_of(rows: dict[str, NDArray], state: State, until: int) -> dict[str, NDAr
     return {name: values[keep] for name, values in rows.items()}
 
 
-def invoices_table(people: People, life: Life, until: int) -> pa.Table:
+def invoices_table(life: Life, until: int) -> pa.Table:
     """Rows of `feed.invoices`: one a month, unpaid ones without a day of payment."""
     rows = invoice_rows(life.invoices.joined(), life.state.ends, until)
     month: Ints = rows["issued"]
-    account = customer_ids(people.index).take(pa.array(rows["customer"]))
+    account = customer_ids(life.people.index).take(pa.array(rows["customer"]))
     stamp = dates(month)
     return pa.table(
         {
@@ -70,12 +72,12 @@ def invoices_table(people: People, life: Life, until: int) -> pa.Table:
     )
 
 
-def usage_table(people: People, life: Life) -> pa.Table:
+def usage_table(life: Life) -> pa.Table:
     """Rows of `feed.usage`: whole months only."""
     rows = life.usage.joined()
     return pa.table(
         {
-            "customer_id": customer_ids(people.index).take(pa.array(rows["customer"])),
+            "customer_id": customer_ids(life.people.index).take(pa.array(rows["customer"])),
             "month": dates(rows["month"]),
             "measure": words(MEASURES, rows["measure"]),
             "quantity": pa.array(rows["quantity"].astype(float)),

@@ -1,5 +1,7 @@
 """What only the simulator knows, as tables: kinds, curves, causes, talents. Nothing of it goes into the feed."""
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,15 +12,15 @@ from churn.simulation.clock import instant
 from churn.simulation.details import Contacts, contact_ids, instants
 from churn.simulation.events import last_effect_day, quiet_days
 from churn.simulation.life import Life, World
-from churn.simulation.people import People, customer_ids, dates, words
+from churn.simulation.people import customer_ids, dates, words
 from churn.simulation.retention import team_budget
 from churn.simulation.staff import BETTER, Floor
 from churn.simulation.wishes import LEAVE_REASONS
 
 
-def customers_table(people: People, life: Life, until: int) -> pa.Table:
+def customers_table(life: Life, until: int) -> pa.Table:
     """Hidden traits of each customer; the reason for leaving only of those who have left."""
-    left = life.state.ends < until
+    people, left = life.people, life.state.ends < until
     return pa.table(
         {
             "customer_id": customer_ids(people.index),
@@ -31,14 +33,14 @@ def customers_table(people: People, life: Life, until: int) -> pa.Table:
     )
 
 
-def calls_table(part: int, people: People, contacts: Contacts, calls: dict[str, NDArray], floor: Floor) -> pa.Table:
+def calls_table(life: Life, contacts: Contacts, calls: dict[str, NDArray[Any]]) -> pa.Table:
     """Each retention call that has happened, with its chances with and without what was offered."""
-    at = np.flatnonzero(contacts.call >= 0)
+    floor, at = life.floor, np.flatnonzero(contacts.call >= 0)
     c = {name: values[contacts.call[at]] for name, values in calls.items()}
     return pa.table(
         {
-            "contact_id": contact_ids(part, len(contacts)).take(pa.array(at)),
-            "customer_id": customer_ids(people.index).take(pa.array(c["customer"])),
+            "contact_id": contact_ids(life.number, len(contacts)).take(pa.array(at)),
+            "customer_id": customer_ids(life.people.index).take(pa.array(c["customer"])),
             "called_at": instants(contacts.started[at]),
             "agent_id": words(floor.ids, c["agent"]),
             "team": words(floor.team_names, floor.team[c["agent"]]),

@@ -64,15 +64,15 @@ def wish(people: People, state: State, month: int, first: int) -> Wish:
     return Wish(known + people.frailty, known, gap, in_term, near_end, np.argmax(causes, axis=1))
 
 
-def leaves_silently(chance: Chance, people: People, wishes: Wish, month: int) -> Flags:
+def leaves_silently(chance: Chance, people: People, logit: Array, month: int) -> Flags:
     """Who goes this month without a word."""
-    return chance.uniform("leaves silently", people.index, month) < expit(SILENT + wishes.logit)
+    return np.asarray(chance.uniform("leaves silently", people.index, month) < expit(SILENT + logit))
 
 
 def calls_to_cancel(chance: Chance, people: People, wishes: Wish, month: int) -> Flags:
     """Who rings retention this month."""
     p = expit(CALLING + CALLING_SLOPE * wishes.logit)
-    return chance.uniform("calls to cancel", people.index, month) < p
+    return np.asarray(chance.uniform("calls to cancel", people.index, month) < p)
 
 
 def moves_away(chance: Chance, people: People, month: int) -> Flags:

@@ -71,7 +71,8 @@ def _clear(cursor: psycopg.Cursor, replace: bool) -> None:
     row = cursor.execute("SELECT source, name FROM desk.company").fetchone()
     if row and row[0] != "simulated":
         raise NotSimulated(
-            f"This database holds {row[1]} (source: {row[0]}). Make another one for the simulated company: --database NAME."
+            f"This database holds {row[1]} (source: {row[0]}). "
+            "Make another one for the simulated company: --database NAME."
         )
     filled = [name for name in TABLES if name.startswith("feed.") and _has_rows(cursor, name)]
     if filled and not (replace and row):

@@ -116,11 +116,21 @@ def tell_pip(process: subprocess.Popen[str], began: float) -> list[str]:
         words.append(line.rstrip())
         now = time.monotonic()
         if line.startswith("Installing collected"):
-            say(f"  {now - began:3.0f} s  unpacking {line.count(',') + 1} packages")
+            tell_unpacking(process, began, line.count(",") + 1)
         elif line.startswith("Collecting") and now - told > 2:
             told = now
             say(f"  {now - began:3.0f} s  {line.split()[1]}")
     return words
+
+
+def tell_unpacking(process: subprocess.Popen[str], began: float, packages: int) -> None:
+    """Count what lies in `.venv` while pip, silent now, puts it there."""
+    while True:
+        there = sum(1 for _ in VENV.glob("lib/python*/site-packages/*.dist-info"))
+        say(f"  {time.monotonic() - began:3.0f} s  unpacked {min(there, packages)} of {packages} packages")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=5)
+            return
 
 
 def ensure_chromium() -> str:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import IO, Any
 
 ACCOUNT = "keepline"  # who Postgres runs as when we are root
+START_SECONDS = 5.0  # a server that ends sooner than this never was one
 OPTIONS = {
     "listen_addresses": "",
     "max_connections": "200",
@@ -44,20 +45,25 @@ def main(home: Path, socket_folder: Path) -> None:
             return  # another keeper is on duty
         user = account() if os.geteuid() == 0 else None
         binaries = install(home, user)
-        cluster = make_cluster(home, binaries, user)
-        pid = running(cluster) or start(cluster, socket_folder, binaries, user, os.environ.get("KEEPLINE_FSYNC", "on"))
-        wait_for_last_user(home, pid)
-        stop(pid)
+        fsync = os.environ.get("KEEPLINE_FSYNC", "on")
+        cluster = make_cluster(home, binaries, user, fsync)
+        began = time.monotonic()
+        adopted = running(cluster)
+        pid = adopted or start(cluster, socket_folder, binaries, user, fsync)
+        ended_by_itself = wait_for_last_user(home, pid)
+        if ended_by_itself and not adopted and time.monotonic() - began < START_SECONDS:
+            sys.exit("The server ended as soon as it was started; postgres.log says why.")
 
 
-def wait_for_last_user(home: Path, pid: int) -> None:
-    """Return when no user holds `users.lock`, or when the server has ended by itself."""
+def wait_for_last_user(home: Path, pid: int) -> bool:
+    """Stop the server once no user holds `users.lock`: False. True when it has ended by itself."""
     while alive(pid):
         with held(home / "users.lock", exclusive=True) as nobody_left:
             if nobody_left is not None:
                 stop(pid)  # the lock is held meanwhile: who comes now waits, then starts anew
-                return
+                return False
         time.sleep(0.2)
+    return True
 
 
 @contextlib.contextmanager
@@ -117,7 +123,7 @@ def install(home: Path, user: pwd.struct_passwd | None) -> Path:
     return target / source.parent.name / source.name / "bin"
 
 
-def make_cluster(home: Path, binaries: Path, user: pwd.struct_passwd | None) -> Path:
+def make_cluster(home: Path, binaries: Path, user: pwd.struct_passwd | None, fsync: str) -> Path:
     """The data folder, made once; a killed initdb leaves only a draft."""
     cluster = home / "cluster"
     if cluster.exists():
@@ -128,12 +134,8 @@ def make_cluster(home: Path, binaries: Path, user: pwd.struct_passwd | None) -> 
     if user is not None:
         os.chown(draft, user.pw_uid, user.pw_gid)
     home.chmod(0o755)
-    subprocess.run(
-        [binaries / "initdb", "-D", draft, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"],
-        check=True,
-        capture_output=True,
-        **as_user(user),
-    )
+    options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", *(["--no-sync"] * (fsync == "off"))]
+    subprocess.run([binaries / "initdb", "-D", draft, *options], check=True, capture_output=True, **as_user(user))
     draft.rename(cluster)
     return cluster
 

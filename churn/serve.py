@@ -27,7 +27,7 @@ from churn.server import release_all
 from churn.settings import PROJECT, Settings
 
 # What the pages need and a first caller should not wait for.
-HEAVY = ("pandas", "altair", "sklearn.ensemble", "lifelines", "phonenumbers", "churn.casework")
+HEAVY = ("pandas", "altair", "sklearn.ensemble", "phonenumbers", "churn.casework")
 THREADS_END_SECONDS = 3.0
 
 
@@ -67,23 +67,27 @@ def serve_forever(settings: Settings, *, address: str, port: int, opens_browser:
     except SystemExit as end:
         if end.code in {1, 3}:  # the port was lost meanwhile, or the app did not start
             raise
-    print("Stopped.", flush=True)  # noqa: T201
     database.close()
     release_all()
-    _end_threads()
+    print("Stopped.", flush=True)  # noqa: T201
+    # A page that hangs in a computation must not keep the process; ended threads leave the timer behind unheard.
+    timer = threading.Timer(THREADS_END_SECONDS, os._exit, (0,))
+    timer.daemon = True
+    timer.start()
 
 
 @asynccontextmanager
 async def _lifespan(_app: App, *, address: str, opens_browser: bool) -> AsyncIterator[None]:
     from streamlit import config  # noqa: PLC0415 - its options are settled only now
 
-    await asyncio.to_thread(_import_heavy)
+    warming = asyncio.create_task(asyncio.to_thread(_import_heavy))  # pages are served meanwhile
     host = {"0.0.0.0": "localhost", "::": "localhost"}.get(address, address)  # noqa: S104
     url = f"http://{host}:{config.get_option('server.port')}"
     print(f"Keepline is ready: {url}    (Ctrl-C ends it)", flush=True)  # noqa: T201
     if opens_browser and sys.stdout.isatty() and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
     yield
+    await warming
 
 
 def _import_heavy() -> None:
@@ -108,14 +112,3 @@ def _ask(database: Database) -> float:
     with database.transaction("agent") as connection:
         connection.execute("SELECT 1")
     return round((time.monotonic() - began) * 1000, 2)
-
-
-def _end_threads() -> None:
-    """Give page runs a moment; one that hangs in a computation must not keep the process."""
-    deadline = time.monotonic() + THREADS_END_SECONDS
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread() and not thread.daemon:
-            thread.join(max(0.0, deadline - time.monotonic()))
-            if thread.is_alive():
-                sys.stdout.flush()
-                os._exit(0)

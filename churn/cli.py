@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     import psycopg
 
+    from churn.imports.taking import FileReport
     from churn.settings import Settings
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -94,6 +95,7 @@ def make_parser() -> argparse.ArgumentParser:
     demo_.add_argument("--customers", type=int, default=DEMO_CUSTOMERS)
     demo_.add_argument("--seed", type=int, default=DEMO_SEED)
     demo_.add_argument("--months", type=int, default=DEMO_MONTHS)
+    demo_.add_argument("--replace", action="store_true", help="in place of the simulated company before")
     import_ = command("import", import_files, "read a folder of files into the company's database")
     import_.add_argument("folder", type=Path)
     import_.add_argument("--mapping", required=True, metavar="NAME_OR_PATH")
@@ -146,9 +148,12 @@ def run(asked: argparse.Namespace) -> int:
     with db.connect(settings, "batch") as connection:
         state = contract.state(connection)
         if not state.has_company:
+            from churn.simulation import simulate, write_company
+
             _refuse_unnamed(connection, settings)
             with progress.step(f"Simulated company of {DEMO_CUSTOMERS:,} customers"):
-                _simulate(connection, DEMO_CUSTOMERS, DEMO_MONTHS, DEMO_SEED, progress)
+                company = simulate(customers=DEMO_CUSTOMERS, months=DEMO_MONTHS, seed=DEMO_SEED)
+                write_company(connection, company, progress=progress)
     if not state.has_directory:
         from churn import scoring
 
@@ -186,16 +191,17 @@ def serve(asked: argparse.Namespace) -> int:
 
 
 def demo(asked: argparse.Namespace) -> int:
-    """A simulated company in place of the simulated one before."""
-    from churn import contract, db, scoring
+    """A simulated company of any size; `train` and `score` follow."""
+    from churn import db, scoring
+    from churn.simulation import simulate, write_company
 
     settings, progress = _settings(), Progress()
     db.create_database(settings)
     with db.connect(settings, "batch") as connection:
-        if contract.state(connection).source not in {None, "simulated"}:
-            raise NotYet(f"{settings.database} holds a real company; choose another with --database NAME.")
+        _refuse_unnamed(connection, settings)
         with progress.step(f"Simulated company of {asked.customers:,} customers, seed {asked.seed}"):
-            _simulate(connection, asked.customers, asked.months, asked.seed, progress)
+            company = simulate(customers=asked.customers, months=asked.months, seed=asked.seed)
+            write_company(connection, company, replace=asked.replace, progress=progress)
     with progress.step("Search directory"):
         scoring.sync_directory(settings, progress=progress)
     return 0
@@ -203,18 +209,21 @@ def demo(asked: argparse.Namespace) -> int:
 
 def import_files(asked: argparse.Namespace) -> int:
     """Files into `feed`; what could not be taken is told and kept."""
-    from churn import db, imports, scoring
+    from churn import db, scoring
+    from churn.imports.loading import import_folder
+    from churn.imports.mapping import load_mapping
 
-    mapping = imports.load_mapping(asked.mapping)
+    mapping = load_mapping(asked.mapping)
     settings, progress = _settings(), Progress()
     db.create_database(settings)
     with db.connect(settings, "batch") as connection:
-        reports = imports.import_folder(connection, asked.folder, mapping, progress=progress)
+        reports = import_folder(connection, asked.folder, mapping, progress=progress)
+    if not all(report.is_unchanged for report in reports):
+        with progress.step("Search directory"):
+            scoring.sync_directory(settings, progress=progress)
     for report in reports:
-        progress(str(report))
-    with progress.step("Search directory"):
-        scoring.sync_directory(settings, progress=progress)
-    return 0
+        print(_told(report))
+    return 1 if any(report.refusal for report in reports) else 0
 
 
 def check(_asked: argparse.Namespace) -> int:
@@ -335,18 +344,25 @@ def _existing(settings: Settings) -> Settings:
     return settings
 
 
-def _simulate(connection: psycopg.Connection, customers: int, months: int, seed: int, progress: Progress) -> None:
-    from churn import simulation
-
-    company = simulation.simulate(customers=customers, months=months, seed=seed)
-    simulation.write_company(connection, company, progress=progress)
+def _told(report: FileReport) -> str:
+    """One line on what became of a file."""
+    if report.refusal:
+        return report.refusal
+    if report.is_unchanged:
+        return f"{report.path}: unchanged since it was taken in"
+    line = f"{report.path}: {report.rows_accepted:,} of {report.rows_read:,} rows taken"
+    line += f", {report.rows_set_aside:,} set aside"
+    if report.rows_unmatched:
+        line += f", {report.rows_unmatched:,} contacts of nobody known"
+    return line + (f"; columns left out: {', '.join(report.left_out)}" if report.left_out else "")
 
 
 def _refuse_unnamed(connection: psycopg.Connection, settings: Settings) -> None:
     """A company of somebody's own views is never joined by a simulated one."""
     from churn import contract
 
-    if not contract.check_catalogue(connection) and contract.has_customers(connection):
+    is_readable = all(problem.is_optional for problem in contract.check_catalogue(connection))
+    if not contract.state(connection).has_company and is_readable and contract.has_customers(connection):
         raise NotYet(
             f"{settings.database} has customers but no name. Say whose they are: INSERT INTO desk.company "  # noqa: S608 - shown, not run
             "(name, time_zone, phone_region, currency, source) VALUES ('…', 'Europe/London', 'GB', 'GBP', 'views');"

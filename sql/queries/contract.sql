@@ -2,10 +2,10 @@
 
 -- state --
 -- How far this database has been set up.
-SELECT EXISTS (SELECT FROM desk.company)        AS has_company,
-       (SELECT source FROM desk.company)        AS source,
-       EXISTS (SELECT FROM desk.directory)      AS has_directory,
-       EXISTS (SELECT FROM desk.model_versions) AS has_models,
+SELECT EXISTS (SELECT FROM desk.company)   AS has_company,
+       (SELECT source FROM desk.company)   AS source,
+       EXISTS (SELECT FROM desk.directory) AS has_directory,
+       (SELECT count(DISTINCT kind) FROM desk.model_versions WHERE kind IN ('risk', 'survival', 'why')) = 3 AS has_models,
        EXISTS (SELECT FROM desk.scores)
            OR NOT EXISTS (SELECT FROM desk.model_versions WHERE kind = 'risk' AND status = 'current') AS has_scores;
 

@@ -9,9 +9,12 @@ Customers are lived through in parts of PART_SIZE, each served by a floor of its
 others: a million customers are forty parts, made one after the other or side by side, always with the same bytes.
 """
 
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from multiprocessing import get_context
 
 import numpy as np
 import pandas as pd
@@ -19,7 +22,7 @@ import pyarrow as pa
 
 from churn.simulation import truth
 from churn.simulation.chance import Chance
-from churn.simulation.clock import day_number, instant, month_starts
+from churn.simulation.clock import ZONE, day_number, instant, month_starts
 from churn.simulation.details import concessions_table, contacts_table, gather, instants
 from churn.simulation.events import draw_events
 from churn.simulation.life import World, live
@@ -72,9 +75,22 @@ class Company:
             self._kept[number] = made
         return made
 
-    def parts(self) -> Iterator[Part]:
-        """All parts in order; with many of them only one is held at a time."""
-        return (self.part(number) for number in range(self.parts_count))
+    def parts(self, *, ahead: int = 0) -> Iterator[Part]:
+        """All parts in order, few of them in memory at a time; `ahead` processes make the next ones meanwhile.
+
+        A policy of the caller's own may remember what it saw, so it is always played in this process.
+        """
+        numbers = range(self.parts_count)
+        if ahead < 1 or self.decide or self.parts_count <= KEPT_PARTS:
+            yield from map(self.part, numbers)
+            return
+        with ProcessPoolExecutor(ahead, mp_context=get_context("spawn")) as pool:
+            coming = deque(pool.submit(self.part, k) for k in numbers[: ahead + 1])
+            for k in numbers:
+                part = coming.popleft().result()
+                if k + ahead + 1 < self.parts_count:
+                    coming.append(pool.submit(self.part, k + ahead + 1))
+                yield part
 
     def shared(self, tally: truth.Tally) -> dict[str, pa.Table]:
         """The tables that belong to no part: staff, events and their truth; `tally` has seen all parts."""
@@ -120,7 +136,7 @@ def simulate(
         raise ValueError("`until` is an instant: give it a time zone.")
     chance = Chance(seed)
     starts = month_starts(until, months)
-    world = World(chance, starts, day_number(until.date()), draw_events(chance, starts))
+    world = World(chance, starts, day_number(until.astimezone(ZONE).date()), draw_events(chance, starts))
     company = Company(customers, months, seed, until, decide, world)
     if company.parts_count <= KEPT_PARTS:
         for _ in company.parts():

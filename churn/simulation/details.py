@@ -114,6 +114,7 @@ def contacts_table(world: World, life: Life, contacts: Contacts, calls: dict[str
     minutes = MINUTES[reason] * np.exp(0.5 * chance.normal("handling", key)) * np.where(channel == 1, 1.6, 1.0)
     timed = (channel <= 1) | (reason == CODE["renewal"])
     ended = contacts.started + np.round(minutes.clip(0.5, 120) * 60).astype(np.int64) * 1_000_000
+    over = ended <= clock.instant(world.until, 0)  # a call may still be going on when the data ends
     escalated = chance.uniform("escalated", key) < _escalation(reason, rows["chain"], resolved) * ~outbound
     uncoded = (chance.uniform("uncoded", key) < 0.05) | (outbound & (reason != CODE["renewal"]))
     unknown = (rows["source"] == UNKNOWN) | (
@@ -127,13 +128,13 @@ def contacts_table(world: World, life: Life, contacts: Contacts, calls: dict[str
             "contact_id": contact_ids(life.number, n),
             "customer_id": id_of.take(pa.array(unmatched.clip(0), mask=unmatched < 0)),
             "started_at": instants(contacts.started),
-            "ended_at": instants(ended, timed & (chance.uniform("no end", key) > 0.01)),
+            "ended_at": instants(ended, timed & over & (chance.uniform("no end", key) > 0.01)),
             "channel": words(CHANNELS, channel),
             "direction": words(("in", "out"), outbound.astype(int)),
             "queue": words(QUEUES, np.where(rows["source"] == RETENTION, 2, _QUEUE[reason])),
             "reason": words(REASONS, np.where(reasonless & (rows["source"] != RETENTION), -1, reason)),
             "agent_id": words(life.floor.ids, contacts.agent),
-            "is_resolved": pa.array(resolved, mask=uncoded),
+            "is_resolved": pa.array(resolved, mask=uncoded | ~over),
             "is_escalated": pa.array(escalated),
             "csat": _csat(chance, contacts, life.floor, resolved, escalated),
             "notes": _notes(world, contacts, calls, resolved),

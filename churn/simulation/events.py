@@ -168,12 +168,12 @@ def _outages(chance: Chance, starts: Ints) -> list[Event]:
 
 
 _BURSTS = (
-    ("Router firmware fault: red light after the update", "fault", 0.085, 3, 6),
+    ("Router firmware fault: red light after the update", "fault", 0.34, 3, 6),
     ("Direct debit taken twice", "payment", 0.020, None, 4),
-    ("App will not let people in", "account", 0.016, None, 5),
-    ("Engineers not turning up", "installation", 0.014, None, 7),
-    ("Roaming charged inside the allowance", "billing", 0.055, 6, 6),
-    ("Web mail down", "account", 0.018, None, 3),
+    ("App will not let people in", "account", 0.024, None, 5),
+    ("Engineers not turning up", "installation", 0.022, None, 7),
+    ("Roaming charged inside the allowance", "billing", 0.18, 6, 6),
+    ("Web mail down", "account", 0.020, None, 3),
 )
 
 

@@ -36,7 +36,7 @@ FIRST, LAST = tuple(_FIRST_WORDS.split()), tuple(_LAST_WORDS.split())
 MAIL_DOMAINS = ("example.com", "example.org", "example.net", "mail.example")
 # Ofcom's numbers for drama that the phone library accepts: nobody has them. Prefix, then three free digits.
 DRAMA = (
-    "441134960", "441144960", "441154960", "441164960", "441174960", "441184960", "441214960", "441314960", "441414960",
+    "441134960", "441144960", "441164960", "441174960", "441184960", "441214960", "441314960", "441414960",
     "441514960", "441614960", "442079460", "441914980", "442896496", "442920180", "443069990",
 )  # fmt: skip
 DRAMA_SIZE = 1000 * len(DRAMA)
@@ -53,6 +53,8 @@ def _ascii(name: str) -> str:
 _FIRST, _LAST = np.array(FIRST, object), np.array(LAST, object)
 _FIRST_MAIL = np.array([_ascii(n) for n in FIRST], object)
 _LAST_MAIL = np.array([_ascii(n) for n in LAST], object)
+_TWO = np.array([f"{i:02d}" for i in range(100)], object)
+_THREE = np.array([f"{i:03d}" for i in range(1000)], object)
 _DRAMA_FULL = np.array([f"+{prefix}" for prefix in DRAMA], object)
 
 
@@ -77,19 +79,18 @@ def phone_numbers(chance: Chance, customers: Ints) -> NDArray[np.object_]:
     shared = (chance.uniform("shared phone", customers) < 0.006) & (customers > 0)
     n[shared] -= 1
     place = n * 7919 % DRAMA_SIZE  # 7919 is prime to both sizes: a permutation
-    drama = _DRAMA_FULL[place // 1000] + _digits(place % 1000, 3)
+    drama = _DRAMA_FULL[place // 1000] + _THREE[place % 1000]
     place = (n - DRAMA_SIZE).clip(0) * 7919 % SYNTHETIC_SIZE
-    made_up = np.array([f"+{p}" for p in SYNTHETIC], object)[place // 100_000] + _digits(place % 100_000, 5)
-    phone = np.where(n < DRAMA_SIZE, drama, made_up)
+    made_up = (
+        np.array([f"+{p}" for p in SYNTHETIC], object)[place // 100_000]
+        + _TWO[place // 1000 % 100]
+        + _THREE[place % 1000]
+    )
+    phone: NDArray[np.object_] = np.where(n < DRAMA_SIZE, drama, made_up)
     mobile = chance.uniform("drama mobile", n) < 0.01
-    phone[mobile] = "+447700900" + _digits(n[mobile] % 1000, 3)
+    phone[mobile] = "+447700900" + _THREE[n[mobile] % 1000]
     phone[chance.uniform("no phone", customers) < 0.035] = None
     return phone
-
-
-def _digits(number: Ints, width: int) -> NDArray[np.object_]:
-    text: NDArray[np.object_] = np.char.zfill(number.astype(f"U{width}"), width).astype(object)
-    return text
 
 
 def staff_names(chance: Chance, n: int, floor: int) -> list[str]:

@@ -95,7 +95,9 @@ def hold_calls(
     meant = agent_amount(rng, floor.given, agent, traits, cap=np.inf, month=months)
     cap = floor.cap[agent]
     intended = np.minimum(meant, cap)
+    intended[people.is_do_not_offer] = 0.0
     wanted, propensity = randomise(rng, intended, cap, share=TRIAL_SHARE)
+    wanted[people.is_do_not_offer], propensity[people.is_do_not_offer] = 0.0, np.nan
     rows = np.flatnonzero(calling)
     rows = rows[np.lexsort((chance.uniform("call order", index[rows], m), day[rows]))]
     u = chance.uniform("stays", index[rows], m)
@@ -240,5 +242,6 @@ def _instrument(chance: Chance, index: Ints, month: int, amount: Array, bill: Ar
 def agents_on(chance: Chance, floor: Floor, what: str, month: Ints, key: NDArray[np.uint64]) -> Ints:
     """An agent at work in that month for each contact, (n,) in [0, AGENTS)."""
     steps = np.cumsum(floor.present, axis=1)
-    place = chance.uniform(what, key) * steps[month, -1]
-    return np.asarray(np.minimum((place[:, None] >= steps[month]).sum(axis=1), AGENTS - 1), np.int64)
+    shares = (steps / steps[:, -1:] + np.arange(len(steps))[:, None]).ravel()  # month m fills the interval (m, m + 1]
+    place = np.searchsorted(shares, month + chance.uniform(what, key), side="right")
+    return np.asarray(np.minimum(place - month * AGENTS, AGENTS - 1), np.int64)

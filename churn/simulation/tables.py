@@ -56,7 +56,7 @@ def _as_of(rows: dict[str, NDArray[Any]], state: State, until: int) -> dict[str,
 
 def invoices_table(life: Life, until: int) -> pa.Table:
     """Rows of `feed.invoices`: one a month, unpaid ones without a day of payment."""
-    rows = invoice_rows(life.invoices.joined(), life.state.ends, until)
+    rows = _by_customer(invoice_rows(life.invoices.joined(), life.state.ends, until), "issued")
     month: Ints = rows["issued"]
     account = customer_ids(life.people.index).take(pa.array(rows["customer"]))
     stamp = dates(month)
@@ -74,7 +74,7 @@ def invoices_table(life: Life, until: int) -> pa.Table:
 
 def usage_table(life: Life) -> pa.Table:
     """Rows of `feed.usage`: whole months only."""
-    rows = life.usage.joined()
+    rows = _by_customer(life.usage.joined(), "month")
     return pa.table(
         {
             "customer_id": customer_ids(life.people.index).take(pa.array(rows["customer"])),
@@ -83,3 +83,9 @@ def usage_table(life: Life) -> pa.Table:
             "quantity": pa.array(rows["quantity"].astype(float)),
         }
     )
+
+
+def _by_customer(rows: dict[str, NDArray[Any]], day: str) -> dict[str, NDArray[Any]]:
+    """The rows in the order of their key, which indexes take far faster than any other."""
+    order = np.lexsort((rows[day], rows["customer"]))
+    return {name: values[order] for name, values in rows.items()}

@@ -45,7 +45,7 @@ def write_company(
         _say_who(cursor, company)
         counts = dict.fromkeys((*TABLES, "desk.staff"), 0)
         tally = truth.Tally(company.world)
-        for part in company.parts():
+        for part in company.parts(ahead=1):
             tally.add(part.audience, part.tables["truth.contact_causes"])
             for name, table in part.tables.items():
                 tell(f"writing {name}", counts[name], 0)

@@ -131,7 +131,7 @@ def migrate(connection: psycopg.Connection) -> list[str]:
             applied_at timestamptz NOT NULL DEFAULT now())
         """
     )
-    seen = dict(connection.execute("SELECT number, sha256 FROM public.keepline_migrations").fetchall())
+    seen: dict[int, str] = dict(connection.execute("SELECT number, sha256 FROM public.keepline_migrations").fetchall())
     applied = []
     for path in sorted((SQL / "migrations").glob("*.sql")):
         number, digest = int(path.name[:4]), hashlib.sha256(path.read_bytes()).hexdigest()
@@ -169,5 +169,4 @@ def _role(role: str) -> sql.Identifier:
 
 
 def _text(path: Path) -> LiteralString:
-    # The project's own files: as fixed as the code.
-    return cast(LiteralString, path.read_text())
+    return cast(LiteralString, path.read_text())  # the project's own files: as fixed as the code

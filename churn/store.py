@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime
-from typing import Any, TypeVar
+from datetime import UTC, date, datetime
+from typing import Any, TypeVar, cast
 from zoneinfo import ZoneInfo
 
 import psycopg
@@ -20,7 +20,7 @@ SHORTEST_ENDING = 4  # digits
 
 
 class NoCompany(LookupError):
-    """This database holds no company yet: run `python3 -m churn demo`, `import`, or write the views of the data contract."""
+    """This database holds no company yet: run `python3 -m churn demo` or `import`, or write the contract's views."""
 
 
 class NoSuchCustomer(LookupError):
@@ -42,7 +42,7 @@ def moment(connection: psycopg.Connection, customer_id: str, clock: datetime) ->
         found = cursor.execute(query("customers", "moment"), {"customer_id": customer_id, "clock": clock}).fetchone()
     if found is None:
         raise NoCompany(NoCompany.__doc__)
-    return found
+    return cast(datetime, found)
 
 
 def caller_facts(
@@ -101,15 +101,26 @@ def features_of_everyone(
 
 
 def outcomes(connection: psycopg.Connection, as_of: datetime, horizon_days: int) -> dict[str, str | None]:
-    """Customers live at `as_of` → how they left within the horizon: voluntary, involuntary, move, or None for stayed."""
+    """Customers live at `as_of` → how they left within the horizon (voluntary, involuntary, move); None: stayed."""
     asked = {"as_of": as_of, "horizon_days": horizon_days}
     return dict(connection.execute(query("features", "outcomes"), asked).fetchall())
 
 
 def lifetimes(connection: psycopg.Connection, since: datetime, until: datetime) -> list[dict[str, Any]]:
-    """Tenure at `since`, tenure at the end or `until`, and whether they left by choice, for customers live at `since`."""
+    """For customers live at `since`: tenure then, tenure at the end or `until`, and whether they left by choice."""
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(query("features", "lifetimes"), {"since": since, "until": until}).fetchall()
+
+
+def first_fact(connection: psycopg.Connection) -> datetime:
+    """When the company's records begin; the start of 1970 for a company without any."""
+    row = connection.execute(query("features", "first_fact")).fetchone()
+    return row[0] if row and row[0] else datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def reasoned_contacts(connection: psycopg.Connection, until: datetime, most: int) -> list[tuple[str, datetime, str]]:
+    """(customer, instant just before, reason) of the newest inbound contacts with a reason, oldest first."""
+    return connection.execute(query("features", "reasoned_contacts"), {"until": until, "most": most}).fetchall()
 
 
 def by_phone(connection: psycopg.Connection, phone: str) -> list[records.Match]:
@@ -145,6 +156,11 @@ def search(connection: psycopg.Connection, text: str) -> list[records.Match]:
 def recent_callers(connection: psycopg.Connection, staff_id: str) -> list[records.RecentCaller]:
     """Whom one member of staff had on screen lately, newest first."""
     return _ask(connection, records.RecentCaller, "recent", {"staff_id": staff_id}).fetchall()
+
+
+def desk_staff(connection: psycopg.Connection) -> list[records.Staff]:
+    """The active people of the desk, agents first."""
+    return _ask(connection, records.Staff, "desk_staff", {}).fetchall()
 
 
 def usual_risk(connection: psycopg.Connection) -> float | None:

@@ -158,7 +158,40 @@ def test_a_frame_keeps_the_columns_of_its_model(caller: psycopg.Connection) -> N
     made = features.frame([row_of(caller)], ["tenure_months", "paperless", "contacts_about_fault_365d", "gone"])
     assert list(made.columns) == ["tenure_months", "paperless", "contacts_about_fault_365d", "gone"]
     assert made.iloc[0].tolist()[1:3] == [True, 0.0]
-    assert features.vector(row_of(caller), ["paperless", "contacts_about_fault_365d", "gone"]) == [True, 0.0, None]
+    assert features.complete(row_of(caller), ["paperless", "contacts_about_fault_365d", "gone"]) == {
+        "paperless": True,
+        "contacts_about_fault_365d": 0.0,
+        "gone": None,
+    }
+
+
+def test_who_somebody_is_enters_no_model() -> None:
+    asked = [
+        "SeniorCitizen",
+        "gender",
+        "age_band",
+        "MaritalStatus",
+        "is_vulnerable",
+        "language",
+        "usage_gb",
+        "plan",
+        "AgeHH1",
+    ]
+    assert features.usable(asked) == ["usage_gb", "plan"]
+    assert features.usable(["usage", "average_bill", "package"]) == ["usage", "average_bill", "package"]
+
+
+def test_a_curve_over_years_leaves_out_the_last_weeks() -> None:
+    asked = [
+        "plan",
+        "contacts_30d",
+        "contacts_about_bill_365d",
+        "usage_gb",
+        "events_outage_90d",
+        "Contract",
+        "tenure_months",
+    ]
+    assert features.lasting(asked) == ["plan", "Contract"]
 
 
 def test_outcomes_tell_leaving_from_changing_plan(caller: psycopg.Connection) -> None:
@@ -181,7 +214,5 @@ def test_lifetimes_enter_at_the_tenure_they_were_first_seen(caller: psycopg.Conn
         end_reason="voluntary",
     )
     rows = store.lifetimes(caller, AS_OF - timedelta(days=182), AS_OF)
-    assert [(row["customer_id"], round(row["entry_months"], 1), round(row["duration_months"], 1), row["is_event"]) for row in rows] == [
-        ("A1", 18.0, 24.0, False),
-        ("C1", 6.0, 11.0, True),
-    ]  # fmt: skip
+    got = [(r["customer_id"], round(r["entry_months"], 1), round(r["duration_months"], 1), r["is_event"]) for r in rows]
+    assert got == [("A1", 18.0, 24.0, False), ("C1", 6.0, 11.0, True)]

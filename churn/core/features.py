@@ -1,12 +1,13 @@
 """The column table: every feature by name, type, unit and meaning, and how a database row becomes a row of them.
 
-`sql/queries/features.sql` gives the rows. Fixed features stand in FEATURES. Groups (a company's own CRM columns, contact
-reasons, usage measures, kinds of event) are open: their keys become columns named by the group, so a company's data
-becomes features without code.
+`sql/queries/features.sql` gives the rows. Fixed features stand in FEATURES. Groups (a company's own CRM columns,
+contact reasons, usage measures, kinds of event) are open: their keys become columns named by the group, so a company's
+data becomes features without code.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -80,8 +81,16 @@ GROUPS = (
 BY_NAME = {feature.name: feature for feature in FEATURES}
 KEYS = ("customer_id", "as_of")
 MONOTONE = {feature.name: feature.monotone for feature in FEATURES if feature.monotone}
+# Who somebody is must not move what they are offered: columns with these words never enter a model.
+PROTECTED = frozenset(
+    (
+        "age agehh1 agehh2 birth birthdate citizen disability disabled ethnicity ethnic gender language marital "
+        "maritalstatus married nationality partner pregnancy pregnant race religion senior seniorcitizen sex sexual "
+        "vulnerable"
+    ).split()
+)
 # What describes the customer and the contract rather than the last weeks: the columns a curve over years may use.
-LASTING = ("segment", "region", "language", "is_vulnerable", "live_subscriptions", "product", "plan", "monthly_price")
+LASTING = ("segment", "region", "live_subscriptions", "product", "plan", "monthly_price")
 
 
 def flatten(row: Mapping[str, Any]) -> dict[str, Value]:
@@ -91,6 +100,13 @@ def flatten(row: Mapping[str, Any]) -> dict[str, Value]:
         for key, value in (row[group.name] or {}).items():
             values[column_name(group, key)] = value
     return values
+
+
+def is_protected(name: str) -> bool:
+    """Whether a column speaks of who somebody is rather than of what they buy, use or asked for."""
+    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
+    words = [word.lower() for word in re.split(r"[\W_]+", parted) if word]
+    return any(word in PROTECTED for word in [*words, "".join(words)])
 
 
 def column_name(group: Group, key: str) -> str:
@@ -118,10 +134,10 @@ def frame(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None = Non
     )
 
 
-def vector(row: Mapping[str, Any], columns: Sequence[str]) -> list[Value]:
-    """One row of `features.sql` in the order of a fitted model's columns, without pandas."""
+def complete(row: Mapping[str, Any], columns: Sequence[str]) -> dict[str, Value]:
+    """One row of `features.sql` with every column of a fitted model, without pandas."""
     flat = flatten(row)
-    return [flat[name] if name in flat else absent_value(name) for name in columns]
+    return {name: flat[name] if name in flat else absent_value(name) for name in columns}
 
 
 def column_order(flat: Iterable[Mapping[str, Value]]) -> list[str]:
@@ -130,6 +146,23 @@ def column_order(flat: Iterable[Mapping[str, Value]]) -> list[str]:
     for row in flat:
         seen.update(row)
     return [*BY_NAME, *sorted(seen - set(BY_NAME))]
+
+
+def usable(columns: Iterable[str]) -> list[str]:
+    """The columns a model may learn from: none that says who somebody is."""
+    return [name for name in columns if not is_protected(name)]
+
+
+def lasting(columns: Iterable[str]) -> list[str]:
+    """The columns a curve over years may use: lasting features and the company's own CRM columns."""
+    patterns = [group.pattern.partition("{key}") for group in GROUPS if group.name != "attributes"]
+    moving = {name for name in BY_NAME if name not in LASTING}
+    return [
+        name
+        for name in usable(columns)
+        if name not in moving
+        and not any(name.startswith(before) and name.endswith(after) for before, _, after in patterns)
+    ]
 
 
 def absent_value(name: str) -> Value:

@@ -18,6 +18,7 @@ class Company:
     horizon_days: int
     snapshot_on: date | None  # the day a flat file shows
     data_until: datetime | None  # where a company that is not live ends; None: the clock
+    monthly_churn: float | None  # true rate of leaving a month, where the data are over-sampled; None: as in the data
     source: str
 
 
@@ -106,6 +107,16 @@ class Concession:
     instrument: str
     amount: Decimal
     months: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Staff:
+    """Somebody who works here."""
+
+    staff_id: str
+    name: str
+    role: str
+    team: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,6 +173,7 @@ CREATE TABLE desk.company (
     horizon_days   integer NOT NULL DEFAULT 90 CHECK (horizon_days BETWEEN 1 AND 730),
     snapshot_on    date,                        -- flat files: the day they show; NULL: the data has history
     data_until     timestamptz,                 -- "now" of a company that is not live (simulated or imported); NULL: the clock
+    monthly_churn  double precision CHECK (monthly_churn BETWEEN 0 AND 1),  -- true rate, where the data are over-sampled
     source         text NOT NULL CHECK (source IN ('simulated', 'files', 'views')),
     updated_at     timestamptz NOT NULL DEFAULT now()
 );
@@ -233,8 +234,7 @@ CREATE TABLE desk.scores (
     clv_high       numeric(14, 2),
     expected_months double precision,
     risk_version   bigint NOT NULL REFERENCES desk.model_versions,
-    survival_version bigint REFERENCES desk.model_versions,
-    inputs_sha256  text NOT NULL
+    survival_version bigint REFERENCES desk.model_versions
 );
 CREATE INDEX scores_risk ON desk.scores (p_churn DESC);
 

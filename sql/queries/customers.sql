@@ -1,6 +1,6 @@
 -- company --
 -- The company this database is about.
-SELECT name, time_zone, phone_region, currency, horizon_days, snapshot_on, data_until, source FROM desk.company
+SELECT name, time_zone, phone_region, currency, horizon_days, snapshot_on, data_until, monthly_churn, source FROM desk.company
 
 -- moment --
 -- The instant a caller's card is read for: the clock, or where the data of a company that is not live ends for this caller.
@@ -115,3 +115,8 @@ RETURNING case_id
 -- usual_risk --
 -- The mean risk of all scored customers: what a caller is compared with.
 SELECT avg(p_churn)::float8 AS p_churn FROM desk.scores
+
+-- desk_staff --
+-- The active people of the desk, agents first.
+SELECT staff_id, name, role, team FROM desk.staff WHERE is_active
+ORDER BY array_position(ARRAY['agent', 'supervisor', 'leader', 'finance', 'analyst', 'administrator'], role), staff_id

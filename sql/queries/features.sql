@@ -214,3 +214,19 @@ SELECT p.customer_id,
        p.left_on IS NOT NULL AND coalesce(p.left_how, 'voluntary') = 'voluntary' AS is_event
 FROM span p JOIN crm.customers c USING (customer_id)
 ORDER BY p.customer_id
+
+-- first_fact --
+-- When the company's records begin: the first contact, invoice or month of usage; NULL when there is none.
+SELECT least((SELECT min(started_at) FROM crm.contacts),
+             (SELECT min(issued_on)::timestamptz FROM crm.invoices),
+             (SELECT min(month)::timestamptz FROM crm.usage)) AS first_fact
+
+-- reasoned_contacts --
+-- The newest inbound contacts with a reason by a known customer, oldest first; the instant is just before each.
+SELECT customer_id, before_at, reason FROM (
+    SELECT customer_id, started_at - interval '1 second' AS before_at, reason, contact_id
+    FROM crm.contacts
+    WHERE direction = 'in' AND reason IS NOT NULL AND customer_id IS NOT NULL AND started_at <= %(until)s
+    ORDER BY started_at DESC LIMIT %(most)s
+) newest
+ORDER BY before_at, contact_id

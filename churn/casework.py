@@ -1,0 +1,255 @@
+"""The shell of the desk: find a caller, open their case, put everything an agent needs on one card."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Literal
+
+import numpy as np
+import psycopg
+
+from churn import registry, store
+from churn.core import features, records, words
+from churn.core.fitted import Fitted
+from churn.core.outlook import Economics, Outlook, look_ahead, risk_and_moves
+from churn.core.reasons import Reason, Scene, explain, say
+from churn.core.risk import ChurnRisk
+from churn.core.say import Opening, say_first
+from churn.core.survival import TenureCurve
+from churn.core.why import OTHER, LikelyWhy
+from churn.db import Database
+from churn.phone import Number, read_number
+from churn.queries import query
+from churn.screen_pop import Asked
+
+BRAND_NEW_DAYS = 45
+MOST_WHY = 3
+LEAST_WHY = 0.08  # a reason less likely than this is noise to an agent
+State = Literal["live", "new", "ended"]
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The models in use, loaded; a kind that is missing or unfit is None and `troubles` says why."""
+
+    versions: tuple[tuple[str, int], ...] = ()
+    risk: Fitted[ChurnRisk] | None = None
+    survival: Fitted[TenureCurve] | None = None
+    why: Fitted[LikelyWhy] | None = None
+    troubles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a screen-pop or search came to: one customer is opened, several are chosen from, none is explained."""
+
+    matches: tuple[records.Match, ...]
+    asked: Asked
+    number: Number | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """One reason the caller may have: `chance` is None where no model speaks, `fact` the dated fact behind it."""
+
+    reason: str
+    chance: float | None
+    fact: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """Everything on one caller's card, as of one instant."""
+
+    case_id: str
+    company: records.Company
+    facts: records.CallerFacts
+    today: date
+    state: State
+    opening: Opening
+    why: tuple[Why, ...]
+    reasons: tuple[Reason, ...]
+    p_churn: float | None
+    usual_risk: float | None
+    outlook: Outlook | None
+    troubles: tuple[str, ...]
+
+
+def load_models(connection: psycopg.Connection, versions: tuple[tuple[str, int], ...]) -> Models:
+    """The models of these (kind, version) pairs. A model that cannot be trusted is left out, and said."""
+    loaded: dict[str, Any] = {}
+    troubles = []
+    for kind, version in versions:
+        try:
+            loaded[kind] = registry.load(connection, version)
+        except (registry.ModelTampered, registry.ModelOfOtherLibraries, registry.NoSuchModel) as trouble:
+            troubles.append(f"The {kind} model is not used. {trouble}")
+    return Models(versions, loaded.get("risk"), loaded.get("survival"), loaded.get("why"), tuple(troubles))
+
+
+def model_versions(connection: psycopg.Connection) -> tuple[tuple[str, int], ...]:
+    """The models in use as (kind, version), a key to cache what is loaded by."""
+    return tuple((kind, row.model_version) for kind, row in sorted(registry.current(connection).items()))
+
+
+def find(connection: psycopg.Connection, asked: Asked, company: records.Company) -> Found:
+    """The customers a screen-pop or search means. Whatever was typed only ever searches."""
+    key = asked.key.strip()
+    if asked.by == "contact":
+        return Found(tuple(store.by_contact(connection, key)), asked)
+    if asked.by == "account":
+        return Found(tuple(store.by_account(connection, key)), asked)
+    number = read_number(asked.key, company.phone_region)
+    if asked.by in {"ani", "caller"}:
+        matches = store.by_phone(connection, number.e164) if number.e164 else []
+        if not matches and asked.by == "caller":
+            matches = store.by_account(connection, key)
+        return Found(tuple(matches), asked, number)
+    exact = store.by_account(connection, key)
+    if not exact and number.e164:
+        exact = store.by_phone(connection, number.e164)
+    return Found(tuple(exact or store.search(connection, key)), asked, number)
+
+
+def open_case(
+    database: Database,
+    models: Models,
+    customer_id: str,
+    *,
+    staff_id: str,
+    role: str,
+    clock: datetime,
+    opened_by: str,
+) -> Card:
+    """Read one caller fresh and reckon the card. Raises store.NoSuchCustomer, store.NoCompany."""
+    with database.transaction(role) as connection:
+        company = store.company(connection)
+        as_of = store.moment(connection, customer_id, clock)
+        facts = store.caller_facts(connection, customer_id, as_of, company.time_zone)
+        usual = store.usual_risk(connection)
+        opened = {"staff_id": staff_id, "customer_id": customer_id, "opened_by": opened_by}
+        row = connection.execute(query("customers", "open_case"), opened).fetchone()
+    return reckon(facts, models, company, case_id=str(row[0]) if row else "", usual_risk=usual)
+
+
+def reckon(
+    facts: records.CallerFacts, models: Models, company: records.Company, *, case_id: str, usual_risk: float | None
+) -> Card:
+    """The card from facts and models: no reading, no writing."""
+    today = store.local_day(facts.as_of, company.time_zone)
+    scene = Scene(facts, _values(facts), today, company.time_zone, facts.customer.currency)
+    troubles = list(models.troubles)
+    p_churn: float | None = None
+    outlook: Outlook | None = None
+    reasons: tuple[Reason, ...] = ()
+    if facts.features.get("live_subscriptions"):
+        if models.risk is None:
+            troubles.append(
+                "There is no risk model in use: facts only. An analyst makes one with python3 -m churn train."
+            )
+        else:
+            p_churn, moved = risk_and_moves(models.risk, facts.features)
+            reasons = explain(moved, scene)
+            if models.survival is not None:
+                outlook = look_ahead(
+                    models.survival,
+                    [facts.features],
+                    np.array([p_churn]),
+                    horizon_days=company.horizon_days,
+                    economics=Economics(),
+                )
+    return Card(
+        case_id=case_id,
+        company=company,
+        facts=facts,
+        today=today,
+        state=state_of(facts, today),
+        opening=say_first(scene),
+        why=likely_why(models.why, facts, scene),
+        reasons=reasons,
+        p_churn=p_churn,
+        usual_risk=usual_risk,
+        outlook=outlook,
+        troubles=tuple(troubles),
+    )
+
+
+def state_of(facts: records.CallerFacts, today: date) -> State:
+    """Whether the caller is a customer today, a brand-new one, or was one."""
+    if not any(line.is_live(today) for line in facts.subscriptions):
+        return "ended"
+    return "new" if (today - facts.customer.joined_on).days <= BRAND_NEW_DAYS else "live"
+
+
+def likely_why(model: Fitted[LikelyWhy] | None, facts: records.CallerFacts, scene: Scene) -> tuple[Why, ...]:
+    """Why this caller probably calls, likeliest first: the model's chances with the facts that go with them.
+
+    Without a model the caller's own striking facts, without a chance.
+    """
+    if model is None:
+        told = {fact: reason for reason, tell in reversed(SPEAKING.items()) if (fact := tell(scene))}
+        return tuple(Why(reason, None, fact) for fact, reason in reversed(told.items()))[:MOST_WHY]
+    ranked = model.estimator.rank(_complete(model, facts))
+    likely = [one for one in ranked if one.chance >= LEAST_WHY and one.reason != OTHER][:MOST_WHY]
+    return tuple(Why(one.reason, one.chance, fact_for(one.reason, scene)) for one in likely)
+
+
+def fact_for(reason: str, scene: Scene) -> str | None:
+    """The caller's own dated fact that goes with a contact reason; None when nothing of theirs does."""
+    found = scene.inbound(365, reason)
+    open_ones = [contact for contact in found if contact.is_resolved is False]
+    if open_ones:
+        nth = words.ordinal(len(open_ones) + 1)
+        return f"would be the {nth} time, open since {scene.day(open_ones[-1].started_at)}"
+    tell = next((tell for word, tell in SPEAKING.items() if word in reason.lower()), None)
+    if tell is not None and (fact := tell(scene)):
+        return fact
+    return f"last on {scene.day(found[0].started_at)}" if found else None
+
+
+def _bill_rise(scene: Scene) -> str | None:
+    change = scene.values.get("bill_change")
+    if not isinstance(change, float) or change < 1:
+        return None
+    said = say("bill_change", scene)
+    return f"bill up {scene.money(change)}" if said else None
+
+
+def _term_near(scene: Scene) -> str | None:
+    months = scene.values.get("months_to_term_end")
+    if not isinstance(months, float) or not -1 <= months <= 2:
+        return None
+    said = say("months_to_term_end", scene)
+    return said[0].lower() if said else None
+
+
+def _outage(scene: Scene) -> str | None:
+    found = next((event for event in scene.facts.events if event.kind == "outage"), None)
+    return f"{found.title.lower()}, {scene.day(found.starts_at)}" if found else None
+
+
+def _overdue(scene: Scene) -> str | None:
+    said = say("overdue", scene) if scene.values.get("overdue") else None
+    return said[0] if said else None
+
+
+SPEAKING: dict[str, Callable[[Scene], str | None]] = {
+    "fault": _outage,
+    "outage": _outage,
+    "bill": _bill_rise,
+    "price": _bill_rise,
+    "pay": _overdue,
+    "cancel": _term_near,
+    "contract": _term_near,
+    "upgrade": _term_near,
+}
+
+
+def _values(facts: records.CallerFacts) -> dict[str, Any]:
+    return features.flatten(facts.features) if facts.features else {}
+
+
+def _complete(model: Fitted[LikelyWhy], facts: records.CallerFacts) -> dict[str, Any]:
+    return features.complete(facts.features, model.columns)

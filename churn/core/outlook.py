@@ -1,0 +1,123 @@
+"""What is ahead of a customer: the risk within the horizon, the curve of staying, what they are worth.
+
+One path for everybody: the nightly run calls it with thousands of rows, the desk with one. The curve is bent to pass
+through the calibrated risk at the horizon, so that the money and the risk on one card cannot disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from churn.core import features, worth
+from churn.core.fitted import Fitted, rebased
+from churn.core.risk import ChurnRisk
+from churn.core.survival import TenureCurve, anchor
+
+Array = np.ndarray[Any, Any]
+Rows = Sequence[Mapping[str, Any]]
+DAYS_A_MONTH = 30.4375
+HIGHEST_RISK = 0.995  # a curve cannot pass through certainty
+LEVEL = 0.9
+FEW = 16  # rows: below, plain mappings are quicker than a frame
+
+
+@dataclass(frozen=True, slots=True)
+class Economics:
+    """What worth is reckoned with; finance's policy sets it."""
+
+    horizon_months: int = 36
+    annual_rate: float = 0.10
+    margin_rate: float = 0.55  # where a company does not know its margins
+    margin_rate_se: float = 0.08
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """For n customers: (n,) risks and worths, (n, m) curves over months 1 … m, `months_known` (n,) of them on data."""
+
+    p_churn: Array
+    staying: Array
+    low: Array
+    high: Array
+    months_known: Array
+    expected_months: Array
+    worth: worth.Worth
+
+
+def risk_of(model: Fitted[ChurnRisk], rows: Rows) -> Array:
+    """(n,) calibrated chance of leaving within the horizon, for rows of `features.sql`."""
+    if len(rows) <= FEW:
+        chance = model.estimator.score_rows([features.complete(row, model.columns) for row in rows])
+    else:
+        chance = model.estimator.predict_proba(features.frame(rows, model.columns))[:, 1]
+    return rebased(chance, model.shift)
+
+
+def risk_and_moves(model: Fitted[ChurnRisk], row: Mapping[str, Any]) -> tuple[float, dict[str, float]]:
+    """One customer's risk, and what each column does to it against its usual value, in probability."""
+    chance, moved = model.estimator.reasons_of_row(features.complete(row, model.columns))
+    risk = float(rebased(np.array([chance]), model.shift)[0])
+    usual = rebased(chance - np.array(list(moved.values())), model.shift)
+    return risk, dict(zip(moved, (risk - usual).tolist(), strict=True))
+
+
+def look_ahead(
+    curve: Fitted[TenureCurve], rows: Rows, p_churn: Array, *, horizon_days: int, economics: Economics
+) -> Outlook:
+    """Curves bent to the risk, and worth, for n rows of `features.sql` and their (n,) risks."""
+    frame = _frame(rows, curve.columns)
+    months = np.arange(1.0, economics.horizon_months + 1)
+    given = np.maximum([float(row["tenure_months"]) for row in rows], 0.0)
+    raw = curve.estimator.survival(frame, months, given)
+    low, high = curve.estimator.band(frame, months, given, LEVEL)
+    staying = anchor(raw, np.minimum(p_churn, HIGHEST_RISK), horizon_days / DAYS_A_MONTH, months)
+    power = _power(raw, staying)
+    known = curve.estimator.months_known(frame, given)
+    band = low**power, high**power
+    return Outlook(
+        p_churn=p_churn,
+        staying=staying,
+        low=band[0],
+        high=band[1],
+        months_known=known,
+        expected_months=worth.expected_months(staying, economics.horizon_months),
+        worth=worth.worth(
+            _margin(rows, economics),
+            staying,
+            band,
+            horizon_months=economics.horizon_months,
+            annual_rate=economics.annual_rate,
+            months_known=known,
+            level=LEVEL,
+        ),
+    )
+
+
+def _frame(rows: Rows, columns: Sequence[str]) -> pd.DataFrame:
+    if len(rows) <= FEW:
+        return pd.DataFrame([features.complete(row, columns) for row in rows], columns=list(columns))
+    return features.frame(rows, columns)
+
+
+def _power(raw: Array, bent: Array) -> Array:
+    # Bending raises each curve to its own power; the band is raised to the same.
+    last = np.log(np.minimum(raw[:, -1], 1 - 1e-12))
+    return np.asarray(np.log(np.maximum(bent[:, -1], 1e-300)) / last)[:, None]
+
+
+def _margin(rows: Rows, economics: Economics) -> worth.Margin:
+    return worth.monthly_margin(
+        _column(rows, "monthly_margin"),
+        _column(rows, "monthly_price"),
+        margin_rate=economics.margin_rate,
+        margin_rate_se=economics.margin_rate_se,
+    )
+
+
+def _column(rows: Rows, name: str) -> Array:
+    return np.array([np.nan if row[name] is None else float(row[name]) for row in rows])

@@ -1,0 +1,69 @@
+"""How facts are said: dates, spans, counts, money and the names of codes, the same on every page."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+SIGNS = {"GBP": "£", "EUR": "€", "USD": "$"}
+
+
+def day(when: date | datetime, today: date, time_zone: str = "UTC") -> str:
+    """`3 Nov`, with the year when it is not this one's."""
+    if isinstance(when, datetime):
+        when = when.astimezone(ZoneInfo(time_zone)).date()
+    year = "" if when.year == today.year else f" {when.year}"
+    return f"{when.day} {MONTHS[when.month - 1]}{year}"
+
+
+def moment(when: datetime, time_zone: str) -> str:
+    """`3 Nov 2026 14:05`, on the desk's own clock."""
+    local = when.astimezone(ZoneInfo(time_zone))
+    return f"{local.day} {MONTHS[local.month - 1]} {local.year} {local:%H:%M}"
+
+
+def span(since: date, until: date) -> str:
+    """`6 y 2 m`, `4 m`, `12 days`: how long somebody has been a customer."""
+    months = (until.year - since.year) * 12 + until.month - since.month - (until.day < since.day)
+    if months < 1:
+        return count(max((until - since).days, 0), "day")
+    years, rest = divmod(months, 12)
+    return " ".join(part for part in (f"{years} y" if years else "", f"{rest} m" if rest else "") if part)
+
+
+def count(n: int, noun: str) -> str:
+    """`1 contact`, `3 contacts`."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def ordinal(n: int) -> str:
+    """`1st`, `2nd`, `3rd`, `11th`."""
+    ending = "th" if 10 <= n % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
+    return f"{n}{ending}"
+
+
+def money(amount: float, currency: str, *, pence: bool | None = None) -> str:
+    """`£1,140`, `£12.50`; pence only where there are some, unless said."""
+    sign = SIGNS.get(currency)
+    has_pence = round(amount, 2) != round(amount) if pence is None else pence
+    text = f"{abs(amount):,.2f}" if has_pence else f"{abs(amount):,.0f}"
+    minus = "−" if amount < 0 and float(text.replace(",", "")) else ""
+    return f"{minus}{sign}{text}" if sign else f"{minus}{text} {currency}"
+
+
+def percent(share: float) -> str:
+    """`31 %`; `<1 %` and `>99 %` at the ends, where a whole number would say too much."""
+    if 0 < share < 0.01:
+        return "<1 %"
+    if 0.99 < share < 1:
+        return ">99 %"
+    return f"{share * 100:.0f} %"
+
+
+def spoken(code: str) -> str:
+    """A code as words: `move_home` and `MoveHome` → `move home`; short capitals stay (`TV`)."""
+    parted = "".join(f" {c}" if c.isupper() and i and code[i - 1].islower() else c for i, c in enumerate(code))
+    return " ".join(
+        w if w.isupper() and len(w) <= 4 else w.lower() for w in parted.replace("_", " ").replace("-", " ").split()
+    )

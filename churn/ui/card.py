@@ -1,0 +1,193 @@
+"""The caller's card: who, what to say first, why, the risk with its reasons, what they are worth."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from churn.casework import Card
+from churn.core import charts, words
+from churn.core.records import Contact
+from churn.phone import pretty
+from churn.ui.pieces import Flag, flags, heading, plain
+
+MARKS = {"resolved": "✓", "not resolved": "✗", "not said": "–", "escalated": "‼"}
+
+
+def show_card(card: Card) -> None:
+    """The whole card, top to bottom in the order an agent needs it."""
+    _who(card)
+    for trouble in card.troubles:
+        st.warning(plain(trouble), icon=":material/report:")
+    if card.state == "ended":
+        _ended(card)
+    _say_first(card)
+    _likely_why(card)
+    if card.p_churn is not None:
+        risk, worth = st.columns([5, 6], border=True)
+        with risk:
+            _risk(card)
+        with worth:
+            _worth(card)
+    _contacts(card)
+
+
+def _who(card: Card) -> None:
+    customer, live = card.facts.customer, [s for s in card.facts.subscriptions if s.is_live(card.today)]
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f"## {plain(customer.name, 80)}", width="content", anchors=False)
+        flags(_flags(card))
+        st.space("stretch")
+        st.button(
+            "Read again",
+            icon=":material/refresh:",
+            type="tertiary",
+            shortcut="Alt+R",
+            help=f"As read for {words.moment(card.facts.as_of, card.company.time_zone)}",
+            on_click=forget_case,
+        )
+    parts = [words.span(customer.joined_on, card.today)]
+    if live:
+        total = sum(line.monthly_price for line in live)
+        parts.append(f"{plain(live[0].plan, 60)} {words.money(float(total), customer.currency)} a month")
+        parts.append(words.count(len(live), "line"))
+    parts += [plain(part, 60) for part in (customer.region, customer.segment) if part]
+    if customer.phone:
+        parts.append(pretty(customer.phone, card.company.phone_region))
+    parts.append(f"account {plain(customer.customer_id, 40)}")
+    last = [charts.state_of(contact) for contact in card.facts.contacts[:3]]
+    if last:
+        parts.append("last contacts " + " ".join(MARKS[state] for state in last) + f" ({', '.join(last)})")
+    st.markdown(" · ".join(parts), anchors=False)
+
+
+def forget_case() -> None:
+    """Have the next run read the caller anew."""
+    st.session_state.pop("case", None)
+
+
+def _flags(card: Card) -> list[Flag]:
+    customer, found = card.facts.customer, list[Flag]()
+    if customer.is_vulnerable:
+        found.append(("vulnerable: take time, best fix first", ":material/volunteer_activism:", "violet"))
+    if customer.is_do_not_offer:
+        found.append(("do not offer", ":material/block:", "red"))
+    if any(c.is_escalated and c.is_resolved is False for c in card.facts.contacts):
+        found.append(("open complaint", ":material/flag:", "red"))
+    if card.state == "ended":
+        found.append(("no longer a customer", ":material/logout:", "gray"))
+    if card.state == "new":
+        found.append(("brand-new customer", ":material/waving_hand:", "green"))
+    return found
+
+
+def _ended(card: Card) -> None:
+    ended = [line for line in card.facts.subscriptions if line.ended_on]
+    if not ended:
+        st.info("This customer has no subscription.", icon=":material/info:")
+        return
+    last = max(ended, key=lambda line: line.ended_on)  # type: ignore[arg-type,return-value]
+    how = {"voluntary": "left by choice", "involuntary": "was ended for non-payment", "move": "moved away"}
+    st.info(
+        f"{plain(last.plan, 60)} ended on {words.day(last.ended_on, card.today)}: "  # type: ignore[arg-type]
+        f"{how.get(last.end_reason or '', 'no reason recorded')}. No risk is shown; ask what would bring them back.",
+        icon=":material/logout:",
+    )
+
+
+def _say_first(card: Card) -> None:
+    with st.container(border=True, key="say_first"):
+        heading("Say first", help="From this caller's own records, in the order in which trust is at stake.")
+        st.markdown(f"#### “{plain(card.opening.text)}”", anchors=False)
+        st.caption(plain(card.opening.ground))
+
+
+def _likely_why(card: Card) -> None:
+    with st.container(border=True, key="likely_why"):
+        heading(
+            "Likely why",
+            help="Chances learned from past inbound contacts and what was known before each; the facts are theirs.",
+        )
+        if not card.why:
+            st.markdown("Nothing in the records points to a reason: **ask**.", anchors=False)
+            return
+        parts = []
+        for why in card.why:
+            chance = f" ({words.percent(why.chance)})" if why.chance is not None else ""
+            fact = f": {plain(why.fact)}" if why.fact else ""
+            parts.append(f"**{plain(words.spoken(why.reason))}**{chance}{fact}")
+        st.markdown("  ·  ".join(parts), anchors=False)
+
+
+def _risk(card: Card) -> None:
+    assert card.p_churn is not None  # noqa: S101 - the caller asks only then
+    heading(
+        "Risk",
+        help=(
+            f"Chance of leaving by choice within {card.company.horizon_days} days, modelled from this caller's facts "
+            f"as of {words.moment(card.facts.as_of, card.company.time_zone)}; usual is the mean over all customers."
+        ),
+    )
+    times = f" ({card.p_churn / card.usual_risk:.1f}× usual)" if card.usual_risk else ""
+    st.markdown(
+        f"### {words.percent(card.p_churn)} leave within {card.company.horizon_days} days{times}", anchors=False
+    )
+    if not card.reasons:
+        st.markdown("Nothing stands out against the usual customer.", anchors=False)
+    for reason in card.reasons:
+        st.markdown(f"▲ {plain(reason.text)} · +{reason.points * 100:.0f} points", anchors=False)
+    if card.reasons:
+        st.caption("Points: how much lower the same model would put the risk if this one fact were as usual.")
+
+
+def _worth(card: Card) -> None:
+    heading(
+        "Worth",
+        help=(
+            "Expected margin over the next 36 months, discounted at 10 % a year, with a 90 % interval; the curve is "
+            "the chance of still being a customer, dashed where it goes beyond the data. Modelled."
+        ),
+    )
+    if card.outlook is None:
+        st.markdown("No survival model is in use, so no worth is reckoned.", anchors=False)
+        return
+    worth, currency = card.outlook.worth, card.facts.customer.currency
+    figure = words.money(round(float(worth.clv[0])), currency)
+    low, high = (words.money(round(float(end[0])), currency) for end in (worth.low, worth.high))
+    st.markdown(f"### {figure} ({low} to {high}) · {card.outlook.expected_months[0]:.0f} of 36 months", anchors=False)
+    if worth.is_assumed[0]:
+        st.caption("The margin is not in the data: 55 % of the price is assumed.")
+    at_end = words.percent(float(card.outlook.staying[0, -1]))
+    st.altair_chart(
+        charts.staying_curve(card.outlook, height=120),
+        width="stretch",
+        alt=f"Chance of still being a customer over 36 months, {at_end} at the end",
+    )
+
+
+def _contacts(card: Card) -> None:
+    heading("Last contacts")
+    if not card.facts.contacts:
+        st.markdown("No contact on record: this is their first, as far as we know.", anchors=False)
+        return
+    st.altair_chart(
+        charts.contact_timeline(card.facts.contacts, card.company.time_zone),
+        width="stretch",
+        alt=f"The last {len(card.facts.contacts)} contacts over time by channel and outcome; listed below",
+    )
+    with st.expander(f"Read the last {len(card.facts.contacts)}"):
+        for contact in card.facts.contacts:
+            _one_contact(card, contact)
+
+
+def _one_contact(card: Card, contact: Contact) -> None:
+    way = "" if contact.direction == "in" else " from us"
+    about = plain(words.spoken(contact.reason)) if contact.reason else "no reason given"
+    csat = f" · {contact.csat} of 5" if contact.csat else ""
+    state = charts.state_of(contact)
+    st.markdown(
+        f"**{words.moment(contact.started_at, card.company.time_zone)}** · {plain(contact.channel)}{way} · {about} · "
+        f"{MARKS[state]} {state}{csat}",
+        anchors=False,
+    )
+    if contact.notes:
+        st.caption(plain(contact.notes, 600))

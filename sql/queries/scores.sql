@@ -1,0 +1,33 @@
+-- sync_directory --
+-- Search keys of every customer from crm; rows that say the same are left alone.
+INSERT INTO desk.directory (customer_id, words, phone_reverse)
+SELECT customer_id, to_tsvector('simple', desk.fold(name)), reverse(regexp_replace(phone, '\D', '', 'g'))
+FROM crm.customers
+ON CONFLICT (customer_id) DO UPDATE
+SET words = excluded.words, phone_reverse = excluded.phone_reverse, synced_at = now()
+WHERE (directory.words, directory.phone_reverse) IS DISTINCT FROM (excluded.words, excluded.phone_reverse)
+
+-- forget_gone --
+-- Drop the keys of customers the company no longer holds.
+DELETE FROM desk.directory d WHERE NOT EXISTS (SELECT FROM crm.customers c WHERE c.customer_id = d.customer_id)
+
+-- directory_size --
+-- How many customers can be searched for.
+SELECT count(*) FROM desk.directory
+
+-- stage --
+-- A place for the new scores until all are there.
+CREATE TEMPORARY TABLE fresh_scores (LIKE desk.scores) ON COMMIT DROP
+
+-- copy --
+-- Take scored customers in.
+COPY fresh_scores (customer_id, as_of, p_churn, clv, clv_low, clv_high, expected_months, risk_version, survival_version)
+FROM STDIN
+
+-- empty --
+-- Clear the old scores in the transaction that brings the new ones.
+DELETE FROM desk.scores
+
+-- fill --
+-- The new scores.
+INSERT INTO desk.scores SELECT * FROM fresh_scores

@@ -26,7 +26,8 @@ class KnownCustomers:
         asked = list(wanted - self._ids)
         rows = (
             self._conn.execute(
-                "SELECT customer_id FROM unnest(%s::text[]) AS asked(customer_id) JOIN feed.customers USING (customer_id)",
+                "SELECT customer_id FROM unnest(%s::text[]) AS asked (customer_id) "
+                "JOIN feed.customers USING (customer_id)",
                 [asked],
             ).fetchall()
             if asked
@@ -55,7 +56,7 @@ class KnownCustomers:
 class SeenKeys:
     """Keys a file has used so far, as 64-bit digests: 8 bytes each, so that a file of any length fits.
 
-    Two different keys share a digest once in 2⁶⁴; in a file of ten million rows that ever happens with probability 3e-6.
+    Two different keys share a digest once in 2⁶⁴: in ten million rows that happens with a probability of 3e-6.
     """
 
     def __init__(self) -> None:

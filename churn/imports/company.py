@@ -18,7 +18,7 @@ class OtherCompany(RuntimeError):
 def write_company(conn: psycopg.Connection, company: Company) -> None:
     """Make `desk.company` say what the mapping says; nothing is written where it does already.
 
-    Raises OtherCompany when the database is the simulated company's, a live one's, or another name's with customers in it.
+    Raises OtherCompany when the database is the simulated company's, a live one's, or holds another name's customers.
     """
     with conn.transaction():
         row = conn.execute("SELECT name, source FROM desk.company FOR UPDATE").fetchone()

@@ -18,7 +18,7 @@ _PIECE = 1 << 20
 
 
 def make_staging(conn: psycopg.Connection, table: str) -> None:
-    """A temporary table shaped like `feed.<table>`, gone with the transaction. It is not logged: a crash needs none of it."""
+    """A temporary table shaped like `feed.<table>`, gone with the transaction and not logged."""
     conn.execute(sql.SQL("CREATE TEMPORARY TABLE {} (LIKE {}) ON COMMIT DROP").format(_staging(table), _feed(table)))
     conn.execute(_drop_not_null(table))
 
@@ -28,8 +28,8 @@ def copy_rows(
 ) -> None:
     """Rows into `feed.<table>`: new keys are added, known keys updated where something differs.
 
-    `straight`: the table was empty and the rows' keys are distinct, so that nothing can be known. `completes`: a missing
-    value leaves what stands there.
+    `straight`: the table was empty and the rows' keys are distinct, so that nothing can be known. `completes`: a
+    missing value leaves what stands there.
     """
     if straight:
         _copy(conn, _feed(table), columns)

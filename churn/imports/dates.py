@@ -54,8 +54,8 @@ def _pattern(style: str) -> str:
 def parse_instants(texts: Any, style: str, time_zone: str) -> tuple[np.ndarray, np.ndarray]:
     """Instants in UTC (datetime64[us], NaT where there is none) and whether each local time can have been.
 
-    `texts`: pyarrow string array, nulls allowed. Wrong style or impossible day → NaT. A local time that the clock jumped
-    over → NaT and False in the second array. An hour the clock showed twice means its first showing.
+    `texts`: pyarrow string array, nulls allowed. Wrong style or impossible day → NaT. A local time that the clock
+    jumped over → NaT and False in the second array. An hour the clock showed twice means its first showing.
     """
     parts = _parts(texts, style)
     local = _days(parts, "%d" in style) + _microseconds(parts)

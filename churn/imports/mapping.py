@@ -26,7 +26,7 @@ class MappingError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """Whose files these are. `snapshot_on`: the day a flat file shows; `data_until`: the last instant there is data of."""
+    """Whose files these are. `snapshot_on`: the day a flat file shows; `data_until`: the last instant of the data."""
 
     name: str
     time_zone: str

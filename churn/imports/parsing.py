@@ -225,7 +225,9 @@ class _Parser:
         constant = spec.get("constant")
         is_text = column.kind in ("text", "notes")
         marks = spec.get("missing", ("",) if is_text else entry.get("missing", MISSING))
-        texts = {key: self.texts(spec.get(key, []), where) for key in ("join", "digest", "digest_except", "sum", "equals")}
+        texts = {
+            key: self.texts(spec.get(key, []), where) for key in ("join", "digest", "digest_except", "sum", "equals")
+        }
         return Source(
             column=spec.get("column"),
             constant=None if constant is None else _constant(constant),

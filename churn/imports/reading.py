@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import islice
+from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from churn.imports.inspecting import LONGEST_FIELD, Inspection, Refusal, refusing_damage, open_text
+from churn.imports.inspecting import LONGEST_FIELD, Inspection, Refusal, open_text, refusing_damage
 
 CHUNK_ROWS = 100_000
-CHUNK_CHARACTERS = 64 << 20  # a chunk ends here too, so that long notes do not fill the memory
+CHUNK_BYTES = 64 << 20  # a chunk ends here too, so that long notes do not fill the memory
 _BATCH_ROWS = 5_000  # rows kept as Python lists at a time: few enough for the processor's cache
+_SLICE_ROWS = 50  # rows between two looks at how much was read
+_LINE_END = re.compile("\r\n|\r|\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,7 @@ class SetAside:
 
 @dataclass(slots=True)
 class Chunk:
-    """`lines`: int64, the line each row starts on; `columns`: their column → pyarrow string array as long as `lines`."""
+    """Some rows. `lines`: int64, on which each starts; `columns`: their column → pyarrow string array as long."""
 
     lines: np.ndarray
     columns: dict[str, Any]
@@ -44,57 +49,89 @@ class Chunk:
         return {name: column[position].as_py() for name, column in self.columns.items()}
 
 
-def read_chunks(file: Inspection, *, rows: int = CHUNK_ROWS, characters: int = CHUNK_CHARACTERS) -> Iterator[Chunk]:
-    """All rows after the header. Line numbers count the file's line ends, those inside quotes too; the header is line 1.
+def read_chunks(file: Inspection, *, rows: int = CHUNK_ROWS, size: int = CHUNK_BYTES) -> Iterator[Chunk]:
+    """All rows after the header, in chunks of at most about `rows` rows and `size` bytes of the file.
 
-    Rows with too few or too many values, NUL, undecodable bytes or the header again come in `Chunk.set_aside`.
-    Raises Refusal where the quotes do not match up: nobody can tell where such a row ends.
+    Line numbers count the file's line ends, those inside quotes too; the header is line 1. Rows with too few or too
+    many values, NUL, undecodable bytes or the header again come in `Chunk.set_aside`. Raises Refusal where the quotes
+    do not match up: nobody can tell where such a row ends.
     """
     csv.field_size_limit(LONGEST_FIELD)  # one limit for the process; its default is 128 kB
     with refusing_damage(file.path), open_text(file.path, file.encoding) as text:
-        batches = _batches(text, file, characters)
-        next_batch = next(batches, None)
-        while next_batch is not None:
-            parts, taken, size = [], 0, 0
-            while next_batch is not None and taken < rows and size < characters:
-                parts.append(_columns(*next_batch[:2], file))
-                taken, size = taken + len(next_batch[0]), size + next_batch[2]
-                next_batch = next(batches, None)
+        parts: list[Chunk] = []
+        taken, began = 0, 0
+        for batch in _Batches(text, file, size):
+            parts.append(_columns(batch, file))
+            taken += len(batch.rows)
+            if taken >= rows or batch.position - began >= size:
+                yield _joined(parts)
+                parts, taken, began = [], 0, batch.position
+        if parts:
             yield _joined(parts)
 
 
-def _batches(text: Any, file: Inspection, characters: int) -> Iterator[tuple[list[list[str]], list[int], int]]:
-    """Up to 5,000 rows at a time, the line each starts on, and how many characters of the file they took."""
-    taken = 0
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    rows: list[list[str]]
+    lines: list[int]  # on which each row starts
+    position: int  # bytes of the file read so far
 
-    def metered() -> Iterator[str]:
-        nonlocal taken
-        for line in text:
-            taken += len(line)
-            yield line
 
-    reader = csv.reader(metered(), delimiter=file.delimiter, strict=True)
-    rows: list[list[str]] = []
-    lines: list[int] = []
-    is_header, start, before = True, 1, 0
-    while True:
+class _Batches:
+    """A file's rows as Python lists, few at a time."""
+
+    def __init__(self, text: IO[str], file: Inspection, size: int) -> None:
+        self._file, self._size = file, size
+        self._bytes = text.buffer  # type: ignore[attr-defined]
+        self._reader = csv.reader(text, delimiter=file.delimiter, strict=True)
+
+    def __iter__(self) -> Iterator[_Batch]:
+        self._skip_header()
+        while True:
+            rows: list[list[str]] = []
+            lines: list[int] = []
+            began = self._bytes.tell()
+            while len(rows) < _BATCH_ROWS and self._bytes.tell() - began < self._size:
+                before = self._reader.line_num + 1
+                more = self._slice(before)
+                if not more:
+                    break
+                rows += more
+                lines += self._starts(more, before)
+            if not rows:
+                return
+            if [] in rows:  # empty lines
+                lines = [line for row, line in zip(rows, lines, strict=True) if row]
+                rows = [row for row in rows if row]
+            yield _Batch(rows, lines, self._bytes.tell())
+
+    def _skip_header(self) -> None:
+        for row in self._reader:
+            if len(row) > 1 or "".join(row).strip("\ufeff "):
+                return
+
+    def _slice(self, before: int) -> list[list[str]]:
+        rows: list[list[str]] = []
         try:
-            row = next(reader, None)
+            rows.extend(islice(self._reader, _SLICE_ROWS))
         except csv.Error as error:
-            raise Refusal(_quote_sentence(file.path.name, start, reader.line_num, str(error))) from None
-        if row is None:
-            break
-        if is_header:
-            is_header = len(row) < 2 and not "".join(row).strip("\ufeff ")
-        elif row:
-            rows.append(row)
-            lines.append(start)
-            if len(rows) >= _BATCH_ROWS or taken - before > characters:
-                yield rows, lines, taken - before
-                rows, lines, before = [], [], taken
-        start = reader.line_num + 1
-    if rows:
-        yield rows, lines, taken - before
+            start = before + sum(map(_height, rows))
+            raise Refusal(_quote_sentence(self._file.path.name, start, self._reader.line_num, str(error))) from None
+        return rows
+
+    def _starts(self, rows: list[list[str]], before: int) -> list[int]:
+        after = self._reader.line_num + 1
+        if after - before == len(rows):  # no line break inside quotes: one line a row
+            return list(range(before, after))
+        starts = [before]
+        for row in rows[:-1]:
+            starts.append(starts[-1] + _height(row))
+        return starts
+
+
+def _height(row: list[str]) -> int:
+    """Lines a row takes up in the file."""
+    return 1 + sum(len(_LINE_END.findall(cell)) for cell in row)
 
 
 def _quote_sentence(name: str, start: int, line: int, error: str) -> str:
@@ -110,20 +147,24 @@ def _quote_sentence(name: str, start: int, line: int, error: str) -> str:
     return f"{name}: the quotes do not match up on lines {start} to {line}. A quote inside a text must be doubled."
 
 
-def _columns(rows: list[list[str]], lines: list[int], file: Inspection) -> Chunk:
-    width = len(file.header)
-    set_aside: list[SetAside] = []
+def _columns(batch: _Batch, file: Inspection) -> Chunk:
     header = list(file.header)
-    # The set of lengths and one comparison cost nothing beside the parsing; rows are looked at only where needed.
-    first = header[0]
-    if file.is_doubtful or set(map(len, rows)) != {width} or any(row[0].strip("\ufeff ") == first for row in rows):
-        checked = [(row, line, _fault(row, header)) for row, line in zip(rows, lines, strict=True)]
-        set_aside = [_misread(row, line, fault, header) for row, line, fault in checked if fault]
-        rows = [row for row, _, fault in checked if not fault]
-        lines = [line for _, line, fault in checked if not fault]
+    if not file.is_doubtful and set(map(len, batch.rows)) == {len(header)}:
+        chunk = _chunk(batch.rows, batch.lines, header)
+        # A repeated header is looked for in the first column alone, which costs nothing; `_fault` looks at the row.
+        if not pc.any(pc.match_substring(chunk.columns[header[0]], header[0])).as_py():
+            return chunk
+    checked = [(row, line, _fault(row, header)) for row, line in zip(batch.rows, batch.lines, strict=True)]
+    rows = [row for row, _, fault in checked if not fault]
+    chunk = _chunk(rows, [line for _, line, fault in checked if not fault], header)
+    chunk.set_aside = [_misread(row, line, fault, header) for row, line, fault in checked if fault]
+    return chunk
+
+
+def _chunk(rows: list[list[str]], lines: list[int], header: list[str]) -> Chunk:
     values = zip(*rows, strict=True) if rows else ([] for _ in header)
     columns = {name: pa.array(column, pa.string()) for name, column in zip(header, values, strict=True)}
-    return Chunk(np.array(lines, dtype=np.int64), columns, set_aside)
+    return Chunk(np.array(lines, dtype=np.int64), columns)
 
 
 def _fault(row: list[str], header: list[str]) -> tuple[str | None, str] | None:

@@ -80,7 +80,7 @@ def _column(source: Source, chunk: Chunk, lookups: Lookups) -> tuple[Any, list[F
 
 
 def _whole_numbers(texts: Any) -> Any:
-    """ "4587.0" → "4587"; null where there is a fraction or no number. Ids beyond 2⁵³ keep every digit: this is text."""
+    """ "4587.0" → "4587"; null where there is a fraction or no number. It stays text: ids keep every digit."""
     is_whole = pc.match_substring_regex(texts, r"^[0-9]+(?:\.0*)?$")
     return pc.replace_substring_regex(pc.if_else(is_whole, texts, _NULL), r"\.0*$", "")
 

@@ -1,6 +1,6 @@
 """Text into the values of our columns, whole columns at a time: what cannot be read is said, never guessed.
 
-Every function takes and gives pyarrow string arrays; null is "no value". Results are written the way Postgres reads them.
+Every function takes and gives pyarrow string arrays; null is "no value". Results are what Postgres reads.
 """
 
 from __future__ import annotations

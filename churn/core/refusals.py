@@ -8,20 +8,7 @@ TOO_GOOD = 0.95  # an AUC no honest churn file reaches often: a question, not a 
 TELLS_ALL = 0.9
 NEARLY_ALL = 0.9  # share of the whole model's lift over chance that one column alone may have
 SCORE_WORDS = frozenset(
-    [
-        "bayes",
-        "classifier",
-        "predicted",
-        "prediction",
-        "predictions",
-        "probability",
-        "proba",
-        "prob",
-        "propensity",
-        "score",
-        "scores",
-        "scored",
-    ]
+    {"bayes", "classifier", "predicted", "prediction", "probability", "proba", "prob", "propensity", "score", "scored"}
 )
 
 

@@ -15,7 +15,15 @@ from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import roc_auc_score
 
-from churn.core.candidates import blend_weights, candidates_for, folds, log_loss_of, quantile_groups, useful_derived
+from churn.core.candidates import (
+    blend_weights,
+    candidates_for,
+    folds,
+    log_loss_of,
+    one_thread,
+    quantile_groups,
+    useful_derived,
+)
 from churn.core.columns import Array, Columns, Design, tokens
 from churn.core.refusals import NotEnoughData, leak_suspicions
 
@@ -55,19 +63,8 @@ class ChurnRisk(ClassifierMixin, BaseEstimator):
         """
         tell = progress or _silent
         target = self._read_target(X, y)
-        tell(0.02, "reading the columns")
-        self.feature_names_in_ = np.array([str(name) for name in X.columns], dtype=object)
-        self.columns_ = Columns(X)
-        coded = self.columns_.codes(X)
-        chosen = self._selection_rows(target)
-        fixed = frozenset(self._signs_by_column())
-        derived = useful_derived(self.columns_, coded[chosen], target[chosen], fixed=fixed, seed=self.seed)
-        self.derived_ = [made.name(self.columns_.names) for made in derived]
-        self.design_ = Design(self.columns_, derived, seed=self.seed)
-        rounds = self._choose(coded[chosen], target[chosen], tell)
-        self._fit_members(coded, target, rounds, tell)
-        alone = auc_alone(self.columns_, coded[chosen], target[chosen], self.seed)
-        self.suspicions_ = leak_suspicions(self.inner_auc_, alone, {name: tokens(name) for name in alone})
+        with one_thread():
+            self._learn(X, target, tell)
         tell(1.0, "done")
         return self
 
@@ -104,6 +101,21 @@ class ChurnRisk(ClassifierMixin, BaseEstimator):
     def usual_(self) -> dict[str, Any]:
         """The usual value of each raw column: median of numbers and dates, commonest level of the rest."""
         return {column.name: column.usual for column in self.columns_.columns}
+
+    def _learn(self, X: pd.DataFrame, target: Array, tell: Progress) -> None:
+        tell(0.02, "reading the columns")
+        self.feature_names_in_ = np.array([str(name) for name in X.columns], dtype=object)
+        self.columns_ = Columns(X)
+        coded = self.columns_.codes(X)
+        chosen = self._selection_rows(target)
+        fixed = frozenset(self._signs_by_column())
+        derived = useful_derived(self.columns_, coded[chosen], target[chosen], fixed=fixed, seed=self.seed)
+        self.derived_ = [made.name(self.columns_.names) for made in derived]
+        self.design_ = Design(self.columns_, derived, seed=self.seed)
+        rounds = self._choose(coded[chosen], target[chosen], tell)
+        self._fit_members(coded, target, rounds, tell)
+        alone = auc_alone(self.columns_, coded[chosen], target[chosen], self.seed)
+        self.suspicions_ = leak_suspicions(self.inner_auc_, alone, {name: tokens(name) for name in alone})
 
     def _read_target(self, X: pd.DataFrame, y: Any) -> Array:
         if not isinstance(X, pd.DataFrame):
@@ -168,7 +180,8 @@ class ChurnRisk(ClassifierMixin, BaseEstimator):
 
     def _chance(self, coded: Array) -> Array:
         parts = [coded[start : start + BATCH_ROWS] for start in range(0, len(coded), BATCH_ROWS)]
-        return np.concatenate([self._chance_of_batch(part) for part in parts]) if parts else np.empty(0)
+        with one_thread():
+            return np.concatenate([self._chance_of_batch(part) for part in parts]) if parts else np.empty(0)
 
     def _chance_of_batch(self, coded: Array) -> Array:
         design = self.design_.transform(coded)

@@ -77,7 +77,7 @@ def parse(text: str, currency: str) -> int:
 
 
 def show(minor: int, currency: str) -> str:
-    """The amount as the desk shows it: `£1,140`, `£1,140.50`, `−£5`, `¥900`, `KWD 1.250`; no decimals when they are zero."""
+    """The amount as shown: `£1,140`, `£1,140.50`, `−£5`, `¥900`, `KWD 1.250`; decimals only where not zero."""
     digits = exponent(currency)
     whole, part = divmod(abs(int(minor)), 10**digits)
     mark = SYMBOLS.get(currency, f"{currency} ")

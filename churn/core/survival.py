@@ -60,7 +60,8 @@ class TenureCurve:
 
         `entry`: (n,) or scalar months of tenure when first under observation (0: from the start); `duration`: (n,)
         months at exit or censoring; `event`: (n,) whether they left. Who left in the month of entry counts half a
-        month; who was never under observation is ignored. Raises ValueError on missing or negative times, NotEnoughData.
+        month; who was never under observation is ignored. Raises NotEnoughData, and ValueError on missing or negative
+        times.
         """
         rows = _Exposure.read(entry, duration, event, len(X))
         kept = rows.observed()
@@ -268,12 +269,12 @@ def _accumulating(
         held = np.isfinite(codes[:, j])
         values, tenure = codes[held, j], ticks[held]
         rank = _correlation(rankdata(values), rankdata(tenure))
-        times = _product_partner(codes[held], amounts, j, tenure)
+        times = None if abs(rank) >= 0.95 else _product_partner(codes[held], amounts, j, tenure)
         if times is not None:
             found[j] = f"is {clock} × `{columns[times].name}`: it accumulates since sign-up"
         elif abs(rank) >= 0.8:
             found[j] = (
-                f"orders customers almost as {clock} does (rank correlation {rank:.2f}): it is tenure in other words"
+                f"orders customers almost as {clock} does (rank correlation {rank:.2f}): it is tenure in disguise"
             )
         elif rank >= 0.3 and _grows_from_zero(values, tenure):
             found[j] = f"grows from zero in proportion to {clock}: it accumulates since sign-up"
@@ -310,7 +311,7 @@ def _grows_from_zero(values: Array, tenure: Array) -> bool:
     if len(parts) < 5 or (mean <= 0).any() or (at <= 0).any() or at[-1] < 3 * at[0]:
         return False
     slope = float(np.polyfit(np.log(at), np.log(mean), 1)[0])
-    return 0.8 <= slope <= 1.5 and _correlation(np.log(at), np.log(mean)) ** 2 >= 0.98
+    return 0.8 <= slope <= 1.5 and _correlation(np.log(at), np.log(mean)) ** 2 >= 0.95
 
 
 def _followers(

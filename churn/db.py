@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import LiteralString, cast
+from typing import LiteralString
 
 import psycopg
 from psycopg import sql
@@ -169,4 +169,4 @@ def _role(role: str) -> sql.Identifier:
 
 
 def _text(path: Path) -> LiteralString:
-    return cast(LiteralString, path.read_text())  # the project's own files: as fixed as the code
+    return path.read_text()  # the project's own files: as fixed as the code

@@ -18,13 +18,18 @@ Chart = alt.LayerChart | alt.FacetChart
 SHAPES = {"call": "circle", "chat": "square", "email": "triangle-up", "letter": "diamond"}
 
 
-def staying_curve(outlook: Outlook, *, height: int = 150) -> Chart:
+def staying_curve(outlook: Outlook, *, height: int = 190) -> Chart:
     """The first customer's chance of still being one over the months ahead, with its band; dashed where data end."""
     known_months = float(outlook.months_known[0])
     months = np.arange(0.0, outlook.staying.shape[1] + 1)
     curves = {"staying": outlook.staying, "low": outlook.low, "high": outlook.high}
     frame = pd.DataFrame({"month": months} | {name: np.append(1.0, curve[0]) for name, curve in curves.items()})
-    x = alt.X("month:Q", title="months from today", axis=alt.Axis(tickMinStep=6, grid=False))
+    x = alt.X(
+        "month:Q",
+        title="months from today",
+        scale=alt.Scale(domain=[0, float(months[-1])]),
+        axis=alt.Axis(values=list(range(0, len(months), 6)), grid=False),
+    )
     y = alt.Y(
         "staying:Q", title="still a customer", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%", tickCount=3)
     )
@@ -35,7 +40,7 @@ def staying_curve(outlook: Outlook, *, height: int = 150) -> Chart:
         alt.Tooltip("high:Q", title="at most", format=".0%"),
     ]
     base = alt.Chart(frame)
-    band = base.mark_area(opacity=0.18).encode(x=x, y=alt.Y("low:Q", title="still a customer"), y2="high:Q")
+    band = base.mark_area(opacity=0.18).encode(x=x, y=alt.Y("low:Q", title=None), y2="high:Q")
     known = (
         base.transform_filter(alt.datum.month <= known_months).mark_line(strokeWidth=2.5).encode(x=x, y=y, tooltip=tip)
     )
@@ -47,7 +52,7 @@ def staying_curve(outlook: Outlook, *, height: int = 150) -> Chart:
     return alt.layer(band, known, beyond).properties(height=height)
 
 
-def contact_timeline(contacts: Sequence[Contact], time_zone: str, *, height: int = 110) -> alt.Chart:
+def contact_timeline(contacts: Sequence[Contact], time_zone: str, *, height: int = 160) -> alt.Chart:
     """The last contacts on a line of time: shape by channel, row by direction, filled when resolved."""
     zone = ZoneInfo(time_zone)
     frame = pd.DataFrame(

@@ -61,6 +61,12 @@ def percent(share: float) -> str:
     return f"{share * 100:.0f} %"
 
 
+def points(share: float) -> str:
+    """`+8 points`, `+0.6 points`: a difference of chances; a decimal only where a whole number would say too little."""
+    shown = share * 100
+    return f"{shown:+.1f} points" if abs(shown) < 1.95 else f"{shown:+.0f} points"
+
+
 def spoken(code: str) -> str:
     """A code as words: `move_home` and `MoveHome` → `move home`; short capitals stay (`TV`)."""
     parted = "".join(f" {c}" if c.isupper() and i and code[i - 1].islower() else c for i, c in enumerate(code))

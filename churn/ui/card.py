@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from churn.casework import Card
+from churn.casework import Card, Why
 from churn.core import charts, words
 from churn.core.records import Contact
 from churn.phone import pretty
@@ -20,8 +20,7 @@ def show_card(card: Card) -> None:
         st.warning(plain(trouble), icon=":material/report:")
     if card.state == "ended":
         _ended(card)
-    _say_first(card)
-    _likely_why(card)
+    _opening(card)
     if card.p_churn is not None:
         risk, worth = st.columns([5, 6], border=True)
         with risk:
@@ -41,7 +40,7 @@ def _who(card: Card) -> None:
             "Read again",
             icon=":material/refresh:",
             type="tertiary",
-            shortcut="Alt+R",
+            shortcut="Alt+U",
             help=f"As read for {words.moment(card.facts.as_of, card.company.time_zone)}",
             on_click=forget_case,
         )
@@ -94,28 +93,24 @@ def _ended(card: Card) -> None:
     )
 
 
-def _say_first(card: Card) -> None:
-    with st.container(border=True, key="say_first"):
+def _opening(card: Card) -> None:
+    with st.container(border=True, key="say_first", gap="xxsmall"):
         heading("Say first", help="From this caller's own records, in the order in which trust is at stake.")
         st.markdown(f"#### “{plain(card.opening.text)}”", anchors=False)
         st.caption(plain(card.opening.ground))
-
-
-def _likely_why(card: Card) -> None:
-    with st.container(border=True, key="likely_why"):
         heading(
             "Likely why",
             help="Chances learned from past inbound contacts and what was known before each; the facts are theirs.",
         )
-        if not card.why:
-            st.markdown("Nothing in the records points to a reason: **ask**.", anchors=False)
-            return
-        parts = []
-        for why in card.why:
-            chance = f" ({words.percent(why.chance)})" if why.chance is not None else ""
-            fact = f": {plain(why.fact)}" if why.fact else ""
-            parts.append(f"**{plain(words.spoken(why.reason))}**{chance}{fact}")
-        st.markdown("  ·  ".join(parts), anchors=False)
+        st.markdown(
+            "  ·  ".join(map(_why, card.why)) or "Nothing on record points to a reason: **ask**.", anchors=False
+        )
+
+
+def _why(why: Why) -> str:
+    chance = f" ({words.percent(why.chance)})" if why.chance is not None else ""
+    fact = f": {plain(why.fact)}" if why.fact else ""
+    return f"**{plain(words.spoken(why.reason))}**{chance}{fact}"
 
 
 def _risk(card: Card) -> None:
@@ -133,8 +128,8 @@ def _risk(card: Card) -> None:
     )
     if not card.reasons:
         st.markdown("Nothing stands out against the usual customer.", anchors=False)
-    for reason in card.reasons:
-        st.markdown(f"▲ {plain(reason.text)} · +{reason.points * 100:.0f} points", anchors=False)
+    told = [f"▲ {plain(reason.text)} · {words.points(reason.points)}" for reason in card.reasons]
+    st.markdown("  \n".join(told), anchors=False)
     if card.reasons:
         st.caption("Points: how much lower the same model would put the risk if this one fact were as usual.")
 
@@ -158,7 +153,7 @@ def _worth(card: Card) -> None:
         st.caption("The margin is not in the data: 55 % of the price is assumed.")
     at_end = words.percent(float(card.outlook.staying[0, -1]))
     st.altair_chart(
-        charts.staying_curve(card.outlook, height=120),
+        charts.staying_curve(card.outlook),
         width="stretch",
         alt=f"Chance of still being a customer over 36 months, {at_end} at the end",
     )

@@ -14,7 +14,7 @@ from churn.settings import Settings, read_settings
 
 # Nothing here but the page's own measure: the caller's card begins where the eye is.
 STYLE = """<style>
-[data-testid="stMainBlockContainer"] {padding-top: 3.2rem; padding-bottom: 2rem;}
+[data-testid="stMainBlockContainer"] {padding-top: 4.2rem; padding-bottom: 2rem;}
 [data-testid="stMain"] h2, [data-testid="stMain"] h3, [data-testid="stMain"] h4 {padding: 0;}
 </style>"""
 PAGES = {"desk": ("Desk", ":material/support_agent:")}
@@ -58,7 +58,7 @@ def gate(page: str) -> Session:
             "The database does not answer just now. Nothing is lost: try again in a moment.",
             icon=":material/hourglass:",
         )
-        if st.button("Try again", shortcut="Ctrl+R"):
+        if st.button("Try again", shortcut="Alt+A"):
             st.rerun()
         st.stop()
     person = staff[0] if staff else records.Staff("desk", "Desk", "agent", None)

@@ -34,3 +34,32 @@ GRANT SELECT, INSERT, UPDATE ON desk.cases TO keepline_agent, keepline_superviso
 
 -- Models: the analyst and the administrator see them; promotion is a person's act.
 GRANT SELECT ON desk.model_versions TO keepline_analyst, keepline_leader, keepline_finance, keepline_admin;
+
+-- Policy and ledger ----------------------------------------------------------------------------------------------------
+-- Nobody writes these tables; functions of keepline_owner do, and check first. Sessions nobody even reads.
+
+GRANT EXECUTE ON FUNCTION
+    desk.business_clock, desk.in_words, desk.schedule, desk.policy_in_force, desk.state_now, desk.close_session,
+    desk.current_person
+    TO keepline_batch, keepline_agent, keepline_supervisor, keepline_leader, keepline_finance, keepline_analyst, keepline_admin;
+-- Signing in is the app's act, before it knows a role: no person ever acts as keepline_batch.
+GRANT EXECUTE ON FUNCTION desk.open_session, desk.claw_back, desk.expire_approvals TO keepline_batch;
+GRANT EXECUTE ON FUNCTION
+    desk.record_decision, desk.answer_decision, desk.give_concession, desk.grant_of, desk.ask_approval, desk.withdraw_approval
+    TO keepline_agent, keepline_supervisor;
+GRANT EXECUTE ON FUNCTION desk.decide_approval, desk.reverse_grant TO keepline_supervisor;
+GRANT EXECUTE ON FUNCTION desk.name_stand_in TO keepline_supervisor, keepline_leader, keepline_admin;
+GRANT EXECUTE ON FUNCTION desk.close_month TO keepline_finance;
+GRANT EXECUTE ON FUNCTION desk.propose_budget, desk.confirm_budget, desk.draft_policy, desk.publish_policy
+    TO keepline_finance, keepline_leader;
+
+GRANT SELECT ON desk.policy_versions, desk.policy_instruments, desk.policy_rules, desk.policy_authority, desk.approval_moves TO
+    keepline_batch, keepline_agent, keepline_supervisor, keepline_leader, keepline_finance, keepline_analyst, keepline_admin;
+GRANT SELECT ON desk.budgets, desk.budget_counters, desk.budget_proposals, desk.budget_changes, desk.month_closes TO
+    keepline_batch, keepline_agent, keepline_supervisor, keepline_leader, keepline_finance;
+GRANT SELECT ON desk.ledger TO keepline_batch, keepline_agent, keepline_supervisor, keepline_leader, keepline_finance;
+GRANT SELECT ON desk.decisions, desk.decision_rungs, desk.decision_answers, desk.agent_counters TO
+    keepline_batch, keepline_agent, keepline_supervisor, keepline_finance;
+GRANT SELECT ON desk.approval_requests, desk.approval_history, desk.approvals, desk.stand_ins TO
+    keepline_batch, keepline_agent, keepline_supervisor, keepline_finance;
+GRANT SELECT ON desk.refusals TO keepline_batch, keepline_finance, keepline_admin;

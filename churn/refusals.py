@@ -1,0 +1,310 @@
+"""Named refusals of the ledger: one class per SQLSTATE of class KL, its docstring the sentence when there is no better.
+
+The database says what is wrong with the figures of the case; `facts` holds them for a page that wants its own words,
+and `who_can_lift` names whom to ask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+
+@dataclass(eq=False)
+class Refusal(Exception):
+    """The desk refuses this."""
+
+    sentence: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    who_can_lift: str | None = None
+    code: ClassVar[str] = ""
+
+    def __str__(self) -> str:
+        """The database's sentence, else the class's own."""
+        return self.sentence or (type(self).__doc__ or "")
+
+
+class NotSignedIn(Refusal):
+    """You are not signed in; sign in and try again."""
+
+    code = "KL101"
+
+
+class SessionEnded(Refusal):
+    """Your session has ended; sign in again. What you typed is kept."""
+
+    code = "KL102"
+
+
+class RoleChanged(Refusal):
+    """Your role has changed since you signed in; sign in again."""
+
+    code = "KL103"
+
+
+class PersonUnknown(Refusal):
+    """This is not a person who may do that; ask an administrator."""
+
+    code = "KL104"
+
+
+class RoleMayNot(Refusal):
+    """Your role may not do this."""
+
+    code = "KL105"
+
+
+class DecisionUnknown(Refusal):
+    """This offer was never recorded; open the case again for a fresh one."""
+
+    code = "KL201"
+
+
+class NotYourDecision(Refusal):
+    """This offer belongs to another person's call."""
+
+    code = "KL202"
+
+
+class DecisionExpired(Refusal):
+    """This offer has expired; a fresh one takes a second. What you typed is kept."""
+
+    code = "KL203"
+
+
+class CallClosed(Refusal):
+    """This call is closed; open the case again."""
+
+    code = "KL204"
+
+
+class NotOffered(Refusal):
+    """These terms are not on this ladder."""
+
+    code = "KL205"
+
+
+class KeyReused(Refusal):
+    """This request key was used with other terms; nothing more was given."""
+
+    code = "KL206"
+
+
+class PolicyChanged(Refusal):
+    """The policy has changed since this was offered; a fresh offer takes a second."""
+
+    code = "KL207"
+
+
+class AlreadyAnswered(Refusal):
+    """This offer was answered with no; a fresh one takes a second."""
+
+    code = "KL208"
+
+
+class OutsidePolicy(Refusal):
+    """The policy knows no such offer."""
+
+    code = "KL209"
+
+
+class AboveAuthority(Refusal):
+    """This is more than you may give alone; ask a supervisor."""
+
+    code = "KL301"
+
+
+class NoAuthority(Refusal):
+    """You have no authority for this; ask a supervisor."""
+
+    code = "KL302"
+
+
+class AuthorityUsedUp(Refusal):
+    """With this the limit for the day, week or month would be passed; ask a supervisor."""
+
+    code = "KL303"
+
+
+class RollingCapReached(Refusal):
+    """This customer has had as much as one may get in this time."""
+
+    code = "KL304"
+
+
+class CoolingDown(Refusal):
+    """They had the same lately; it may be given again later."""
+
+    code = "KL305"
+
+
+class GivenTooOften(Refusal):
+    """They had this as often as policy allows."""
+
+    code = "KL306"
+
+
+class NoBudget(Refusal):
+    """There is no budget for this; finance sets one."""
+
+    code = "KL307"
+
+
+class BudgetExhausted(Refusal):
+    """The team's budget does not hold this much any more; finance may add to it."""
+
+    code = "KL308"
+
+
+class AboveCeiling(Refusal):
+    """Policy does not allow as much here, whoever asks."""
+
+    code = "KL309"
+
+
+class RequestUnknown(Refusal):
+    """There is no such request, or no yes to it."""
+
+    code = "KL401"
+
+
+class RequestNotOpen(Refusal):
+    """The request is in a state that this does not start from."""
+
+    code = "KL402"
+
+
+class OwnRequest(Refusal):
+    """You asked this yourself; another supervisor must answer."""
+
+    code = "KL403"
+
+
+class OtherTeam(Refusal):
+    """This belongs to another team."""
+
+    code = "KL404"
+
+
+class ApprovalExpired(Refusal):
+    """The yes has expired; ask again."""
+
+    code = "KL405"
+
+
+class OtherTerms(Refusal):
+    """The yes was to other terms."""
+
+    code = "KL406"
+
+
+class NoNeedToAsk(Refusal):
+    """You may give this alone; no need to ask."""
+
+    code = "KL407"
+
+
+class AlreadyAsked(Refusal):
+    """For this offer you asked already."""
+
+    code = "KL408"
+
+
+class EntryUnknown(Refusal):
+    """There is no such entry."""
+
+    code = "KL501"
+
+
+class AlreadyTakenBack(Refusal):
+    """This was taken back already."""
+
+    code = "KL502"
+
+
+class NotReversible(Refusal):
+    """Only a grant can be taken back, and only as it was given."""
+
+    code = "KL503"
+
+
+class OwnGrant(Refusal):
+    """You gave this yourself; another supervisor must reverse it."""
+
+    code = "KL504"
+
+
+class MonthClosed(Refusal):
+    """The month is closed; what belongs to it goes into the open one."""
+
+    code = "KL505"
+
+
+class MonthNotOver(Refusal):
+    """The month is not over yet."""
+
+    code = "KL506"
+
+
+class OwnProposal(Refusal):
+    """You proposed this yourself; a second person must confirm."""
+
+    code = "KL507"
+
+
+class BudgetUnchanged(Refusal):
+    """The budget cannot be changed like that."""
+
+    code = "KL508"
+
+
+class PolicyPublished(Refusal):
+    """A published policy stands; draft a new one."""
+
+    code = "KL601"
+
+
+class OwnDraft(Refusal):
+    """You drafted this yourself; a second person must publish it."""
+
+    code = "KL602"
+
+
+class PolicyBackdated(Refusal):
+    """A policy begins now or later, never in the past."""
+
+    code = "KL603"
+
+
+class PolicyUnknown(Refusal):
+    """There is no such policy version."""
+
+    code = "KL604"
+
+
+class AppendOnly(Refusal):
+    """Rows of the ledger are never changed or removed; add a row that corrects."""
+
+    code = "KL901"
+
+
+class PolicyHasProblems(Refusal):
+    """The draft has problems; mend them before it is published."""
+
+
+class Busy(Refusal):
+    """The desk is busy; nothing was done. Try again in a moment."""
+
+
+class Unconfirmed(Refusal):
+    """Not confirmed yet, checking. It was done once or not at all; asking by its key tells which."""
+
+
+BY_CODE: Mapping[str, type[Refusal]] = {kind.code: kind for kind in Refusal.__subclasses__() if kind.code}
+"""SQLSTATE → refusal. The only place where one becomes the other."""
+
+
+def refusal(code: str, sentence: str, facts: Mapping[str, Any] | None, who_can_lift: str | None) -> Refusal:
+    """The named refusal of a SQLSTATE; a code nobody named is still a Refusal."""
+    return BY_CODE.get(code, Refusal)(sentence, facts or {}, who_can_lift or None)

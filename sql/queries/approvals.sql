@@ -1,0 +1,61 @@
+-- ask --
+-- Ask a supervisor for more than one may give alone.
+SELECT v.outcome, v.code, v.sentence, v.facts, v.who_can_lift, v.key, (v.request).*
+FROM desk.ask_approval(
+    %(token)s::text, %(approval_id)s::uuid, %(decision_id)s::uuid, %(instrument)s::text, %(amount)s::bigint,
+    %(months)s::integer, %(reason)s::text, %(seconds)s::integer) v
+
+-- decide --
+-- Approve, counter or decline somebody else's request.
+SELECT v.outcome, v.code, v.sentence, v.facts, v.who_can_lift, v.key, (v.request).*
+FROM desk.decide_approval(
+    %(token)s::text, %(approval_id)s::uuid, %(answer)s::text, %(amount)s::bigint, %(months)s::integer, %(reason)s::text) v
+
+-- withdraw --
+-- Take one's own request back.
+SELECT v.outcome, v.code, v.sentence, v.facts, v.who_can_lift, v.key, (v.request).*
+FROM desk.withdraw_approval(%(token)s::text, %(approval_id)s::uuid) v
+
+-- request --
+-- One request with its state as it is now: cheap enough to ask every second.
+SELECT r.approval_id, r.decision_id, r.customer_id, r.currency, r.instrument, r.amount, r.months, r.budget_id, r.team,
+       r.own_limit, r.reason, r.requested_by, r.requested_at, r.expires_at, desk.state_now(r) AS state, r.decided_by,
+       r.decided_at, r.answer_amount, r.answer_months, r.answer_reason
+FROM desk.approval_requests r
+WHERE r.approval_id = %(approval_id)s::uuid
+
+-- waiting --
+-- One row per request that waits for an answer of this person: their team's and those they stand in for, most urgent first.
+SELECT r.approval_id, r.decision_id, r.customer_id, r.currency, r.instrument, r.amount, r.months, r.budget_id, r.team,
+       r.own_limit, r.reason, r.requested_by, r.requested_at, r.expires_at, desk.state_now(r) AS state, r.decided_by,
+       r.decided_at, r.answer_amount, r.answer_months, r.answer_reason
+FROM desk.approval_requests r
+WHERE r.state = 'asked' AND r.expires_at > clock_timestamp() AND desk.state_now(r) = 'asked'
+    AND r.requested_by <> %(staff_id)s::text
+    AND (r.team = %(team)s::text OR r.team IN (
+        SELECT i.team FROM desk.stand_ins i
+        WHERE i.staff_id = %(staff_id)s::text AND clock_timestamp() >= i.starts_at AND clock_timestamp() < i.ends_at))
+ORDER BY r.expires_at
+
+-- history --
+-- One row per state a request was in.
+SELECT state, entered_at FROM desk.approval_history WHERE approval_id = %(approval_id)s::uuid ORDER BY entered_at
+
+-- expire --
+-- Write down which requests time has ended; how many.
+SELECT desk.expire_approvals() AS expired
+
+-- name_stand_in --
+-- Somebody else answers for a team for some hours.
+SELECT outcome, code, sentence, facts, who_can_lift, key
+FROM desk.name_stand_in(%(token)s::text, %(team)s::text, %(staff_id)s::text, %(hours)s::numeric)
+
+-- mutual --
+-- One row per two people who approve each other's requests: a pattern to look at.
+SELECT least(requested_by, decided_by) AS one, greatest(requested_by, decided_by) AS other, count(*) AS approvals,
+       count(*) FILTER (WHERE requested_by < decided_by) AS asked_by_one, sum(amount)::bigint AS amount, currency
+FROM desk.approvals
+WHERE decided_at >= %(since)s::timestamptz
+GROUP BY 1, 2, currency
+HAVING count(*) FILTER (WHERE requested_by < decided_by) BETWEEN 1 AND count(*) - 1
+ORDER BY amount DESC

@@ -45,7 +45,7 @@ class Problems:
     @property
     def good(self) -> np.ndarray:
         """Rows nothing is wrong with."""
-        return self.which < 0
+        return np.asarray(self.which < 0)
 
 
 @dataclass(slots=True)
@@ -109,7 +109,7 @@ def _sentence(ours: str, reason: str) -> str:
 
 
 def _is_empty(parsed: Parsed) -> np.ndarray:
-    return ~holds(pc.is_valid(parsed.texts)) | holds(pc.equal(parsed.texts, ""))
+    return holds(pc.equal(pc.fill_null(parsed.texts, ""), ""))
 
 
 # what is set aside ---------------------------------------------------------------------------------------------------

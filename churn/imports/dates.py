@@ -79,7 +79,7 @@ def _parts(texts: Any, style: str) -> dict[str, Any]:
 
 def _numbers(part: Any) -> np.ndarray:
     """Whole numbers of a captured part; -1 where nothing was captured."""
-    return pc.fill_null(pc.cast(part, pa.int64()), -1).to_numpy(zero_copy_only=False)
+    return np.asarray(pc.fill_null(pc.cast(part, pa.int64()), -1))
 
 
 def _days(parts: dict[str, Any], has_day: bool) -> np.ndarray:
@@ -97,7 +97,7 @@ def _days(parts: dict[str, Any], has_day: bool) -> np.ndarray:
 
 def _month_names(part: Any) -> np.ndarray:
     place = pc.index_in(pc.utf8_lower(part), pa.array(MONTHS))
-    return pc.fill_null(pc.add(pc.cast(place, pa.int64()), 1), -1).to_numpy(zero_copy_only=False)
+    return np.asarray(pc.fill_null(pc.add(pc.cast(place, pa.int64()), 1), -1))
 
 
 def _microseconds(parts: dict[str, Any]) -> np.ndarray:
@@ -128,7 +128,7 @@ def _offsets(part: Any) -> np.ndarray:
 
     distinct = part.dictionary_encode()
     table = pa.array([minutes(text) for text in distinct.dictionary.to_pylist()], pa.int64())
-    return pc.fill_null(table.take(distinct.indices), 0).to_numpy(zero_copy_only=False).astype("timedelta64[m]")
+    return np.asarray(pc.fill_null(table.take(distinct.indices), 0)).astype("timedelta64[m]")
 
 
 def months_before(day: np.datetime64, months: np.ndarray) -> np.ndarray:
@@ -136,7 +136,7 @@ def months_before(day: np.datetime64, months: np.ndarray) -> np.ndarray:
     month = day.astype("datetime64[M]") - months
     last = (month + 1).astype("datetime64[D]") - np.timedelta64(1, "D")
     wanted = month.astype("datetime64[D]") + (day - day.astype("datetime64[M]").astype("datetime64[D]"))
-    return np.minimum(wanted, last)
+    return np.asarray(np.minimum(wanted, last))
 
 
 def day_texts(days: np.ndarray) -> Any:

@@ -48,8 +48,9 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the values of one of our columns come from. Exactly one of the first group is set; the rest refines it."""
+    """Where the values of one of our columns come from: `way` names the one of the first group that is set."""
 
+    way: str = "column"
     column: str | None = None
     constant: str | None = None
     join: tuple[str, ...] = ()
@@ -59,7 +60,6 @@ class Source:
     sum: tuple[str, ...] = ()
     months_before_snapshot: str | None = None
     snapshot_when: str | None = None
-    line: bool = False
 
     equals: tuple[str, ...] = ()  # with snapshot_when: the values that mean "ended"
     parted_by: str = " "  # with join

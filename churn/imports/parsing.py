@@ -132,8 +132,9 @@ class _Parser:
         if until is not None and not isinstance(until, datetime):
             self.say("[company] data_until is an instant, written like 2024-03-31T23:59:59 without quotes.")
             until = None
-        texts = [str(entry.get(key, "")) for key in rules]
-        return Company(*texts, horizon, snapshot, _data_until(snapshot, until, ZoneInfo(str(zone))))
+        name, time_zone, region, currency = (str(entry.get(key, "")) for key in rules)
+        data_until = _data_until(snapshot, until, ZoneInfo(str(zone)))
+        return Company(name, time_zone, region, currency, horizon, snapshot, data_until)
 
     # one file --------------------------------------------------------------------------------------------------------
 
@@ -229,12 +230,12 @@ class _Parser:
             key: self.texts(spec.get(key, []), where) for key in ("join", "digest", "digest_except", "sum", "equals")
         }
         return Source(
+            way,
             column=spec.get("column"),
             constant=None if constant is None else _constant(constant),
             first=tuple(self.source(one, entry, column, where) for one in spec.get("first", [])),
             months_before_snapshot=spec.get("months_before_snapshot"),
             snapshot_when=spec.get("snapshot_when"),
-            line=bool(spec.get("line")),
             parted_by=spec.get("parted_by", " "),
             values={str(k): _constant(v) for k, v in spec["values"].items()} if "values" in spec else None,
             otherwise=spec.get("otherwise"),
@@ -246,7 +247,7 @@ class _Parser:
             lookup=self.lookup(spec.get("lookup"), where),
             style=self.source_style(spec, way, entry, column, where),
             decimal=self.decimal(spec.get("decimal", entry.get("decimal", DECIMALS[0])), where),
-            **texts,  # type: ignore[arg-type]
+            **texts,
         )
 
     def source_style(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,29 +16,13 @@ from churn.imports.reading import Chunk
 from churn.imports.values import Fault, Rules, holds, map_distinct, plain_numbers, trim
 
 Lookups = dict[Lookup, dict[str, str]]
+Texts = tuple[Any, list[Fault]]
 _NULL = pa.scalar(None, pa.string())
 
 
-def source_texts(source: Source, chunk: Chunk, rules: Rules, lookups: Lookups) -> tuple[Any, list[Fault]]:
+def source_texts(source: Source, chunk: Chunk, rules: Rules, lookups: Lookups) -> Texts:
     """Trimmed texts (pyarrow string array) and what is wrong with some of them."""
-    if source.column is not None:
-        return _column(source, chunk, lookups)
-    if source.constant is not None:
-        return pa.repeat(pa.scalar(source.constant), len(chunk)), []
-    if source.first:
-        return _first(source, chunk, rules, lookups)
-    if source.join:
-        parts = [_present(chunk, name, ("",)) for name in source.join]
-        return _prefixed(_blank_to_null(_joined(parts, source.parted_by)), source.prefix), []
-    if source.digest or source.digest_except:
-        return _digest(source, chunk), []
-    if source.sum:
-        return _sum(source, chunk)
-    if source.months_before_snapshot is not None:
-        return _months_before(source, chunk, rules)
-    if source.snapshot_when is not None:
-        return _snapshot_when(source, chunk, rules), []
-    return pa.array([f"{source.prefix}{line}" for line in chunk.lines.tolist()], pa.string()), []
+    return _WAYS[source.way](source, chunk, rules, lookups)
 
 
 def _present(chunk: Chunk, column: str, missing: tuple[str, ...]) -> Any:
@@ -49,15 +34,11 @@ def _blank_to_null(texts: Any) -> Any:
     return pc.if_else(pc.equal(texts, ""), _NULL, texts)
 
 
-def _joined(parts: list[Any], mark: str) -> Any:
-    return pc.binary_join_element_wise(*parts, mark, null_handling="skip")
-
-
 def _prefixed(texts: Any, prefix: str) -> Any:
     return pc.binary_join_element_wise(prefix, texts, "") if prefix else texts
 
 
-def _column(source: Source, chunk: Chunk, lookups: Lookups) -> tuple[Any, list[Fault]]:
+def _column(source: Source, chunk: Chunk, lookups: Lookups) -> Texts:
     texts = _present(chunk, str(source.column), source.missing)
     faults: list[Fault] = []
     if source.whole_number:
@@ -97,7 +78,7 @@ def _valued(source: Source, texts: Any) -> tuple[Any, Fault]:
     return _blank_to_null(mapped), (unknown, "A value the mapping does not know: add it to `values`.")
 
 
-def _first(source: Source, chunk: Chunk, rules: Rules, lookups: Lookups) -> tuple[Any, list[Fault]]:
+def _first(source: Source, chunk: Chunk, rules: Rules, lookups: Lookups) -> Texts:
     texts: Any = pa.nulls(len(chunk), pa.string())
     faults: list[Fault] = []
     for one in source.first:
@@ -115,7 +96,7 @@ def _digest(source: Source, chunk: Chunk) -> Any:
     return _prefixed(pa.array(digests, pa.string()), source.prefix)
 
 
-def _sum(source: Source, chunk: Chunk) -> tuple[Any, list[Fault]]:
+def _sum(source: Source, chunk: Chunk) -> Texts:
     total: Any = None
     wrong = np.zeros(len(chunk), dtype=bool)
     for name in source.sum:
@@ -131,7 +112,18 @@ def _sum(source: Source, chunk: Chunk) -> tuple[Any, list[Fault]]:
     return texts, [(wrong, f"One of {', '.join(source.sum)} is not an amount written like {source.decimal}.")]
 
 
-def _months_before(source: Source, chunk: Chunk, rules: Rules) -> tuple[Any, list[Fault]]:
+def _join(source: Source, chunk: Chunk) -> Any:
+    parts = [_present(chunk, name, ("",)) for name in source.join]
+    return _prefixed(
+        _blank_to_null(pc.binary_join_element_wise(*parts, source.parted_by, null_handling="skip")), source.prefix
+    )
+
+
+def _lines(source: Source, chunk: Chunk) -> Any:
+    return pa.array([f"{source.prefix}{line}" for line in chunk.lines.tolist()], pa.string())
+
+
+def _months_before(source: Source, chunk: Chunk, rules: Rules) -> Texts:
     given = _present(chunk, str(source.months_before_snapshot), source.missing)
     is_good = pc.match_substring_regex(given, r"^[0-9]{1,4}(?:\.0*)?$")
     months = pc.fill_null(pc.cast(_whole_numbers(pc.if_else(is_good, given, _NULL)), pa.int64()), 0)
@@ -144,3 +136,17 @@ def _months_before(source: Source, chunk: Chunk, rules: Rules) -> tuple[Any, lis
 def _snapshot_when(source: Source, chunk: Chunk, rules: Rules) -> Any:
     is_over = pc.is_in(trim(chunk.columns[str(source.snapshot_when)]), pa.array(source.equals, pa.string()))
     return pc.if_else(is_over, pa.scalar(str(rules.snapshot)), _NULL)
+
+
+_WAYS: dict[str, Callable[[Source, Chunk, Rules, Lookups], Texts]] = {
+    "column": lambda source, chunk, _, lookups: _column(source, chunk, lookups),
+    "constant": lambda source, chunk, *_: (pa.repeat(pa.scalar(source.constant, pa.string()), len(chunk)), []),
+    "join": lambda source, chunk, *_: (_join(source, chunk), []),
+    "digest": lambda source, chunk, *_: (_digest(source, chunk), []),
+    "digest_except": lambda source, chunk, *_: (_digest(source, chunk), []),
+    "first": _first,
+    "sum": lambda source, chunk, *_: _sum(source, chunk),
+    "months_before_snapshot": lambda source, chunk, rules, _: _months_before(source, chunk, rules),
+    "snapshot_when": lambda source, chunk, rules, _: (_snapshot_when(source, chunk, rules), []),
+    "line": lambda source, chunk, *_: (_lines(source, chunk), []),
+}

@@ -48,6 +48,14 @@ class FileReport:
     left_out: tuple[str, ...] = ()
 
 
+@dataclass(slots=True)
+class _Counts:
+    read: int = 0
+    accepted: int = 0
+    set_aside: int = 0
+    unmatched: int = 0
+
+
 class FileImport:
     """One file, one mapping, one transaction."""
 
@@ -60,7 +68,7 @@ class FileImport:
         self.mapping_sha256 = _mapping_digest(mapping, file, survey)
         self.customers = KnownCustomers(conn)
         self.seen = {table.table: SeenKeys() for table in file.tables}
-        self.counts = {"rows_read": 0, "rows_accepted": 0, "rows_set_aside": 0, "rows_unmatched": 0}
+        self.counts = _Counts()
 
     @property
     def path(self) -> str:
@@ -75,7 +83,10 @@ class FileImport:
         ).fetchone()
         if row is None or row[:2] != (self.inspection.sha256, self.mapping_sha256):
             return None
-        return FileReport(self.path, *row[2:], is_unchanged=True, left_out=self.left_out())
+        read, accepted, set_aside, unmatched, encoding = row[2:]
+        return FileReport(
+            self.path, read, accepted, set_aside, unmatched, encoding, is_unchanged=True, left_out=self.left_out()
+        )
 
     def take_in(self, progress: Progress) -> FileReport:
         """The whole file or nothing of it."""
@@ -87,7 +98,7 @@ class FileImport:
                 is_empty = {table.table: self.prepare(table) for table in self.file.tables}
                 for chunk in read_chunks(self.inspection):
                     self.take_chunk(chunk, file_id, types, is_empty)
-                    progress(self.file.path.name, self.counts["rows_read"], self.inspection.lines)
+                    progress(self.file.path.name, self.counts.read, self.inspection.lines)
                 self.close_entry(file_id)
         except (psycopg.errors.DataError, psycopg.errors.IntegrityError) as error:
             # Postgres' own words carry values; only the rule's name is repeated.
@@ -95,7 +106,15 @@ class FileImport:
             raise Refusal(
                 f"{self.path}: the database refused a row by its rule {rule}; nothing was taken in."
             ) from None
-        return FileReport(self.path, **self.counts, encoding=self.inspection.encoding, left_out=self.left_out())
+        return FileReport(
+            self.path,
+            self.counts.read,
+            self.counts.accepted,
+            self.counts.set_aside,
+            self.counts.unmatched,
+            self.inspection.encoding,
+            left_out=self.left_out(),
+        )
 
     def take_chunk(
         self, chunk: Chunk, file_id: int, types: dict[str, AttributeType], is_empty: dict[str, bool]
@@ -113,10 +132,10 @@ class FileImport:
         set_aside = set_aside_rows(chunk, cleaned.problems, self.file)
         copy_set_aside(self.conn, file_id, set_aside)
         accepted = int(good.sum())
-        self.counts["rows_accepted"] += accepted
-        self.counts["rows_set_aside"] += len(set_aside)
-        self.counts["rows_read"] += len(chunk) + len(chunk.set_aside)
-        self.counts["rows_unmatched"] += int((unmatched & good).sum())
+        self.counts.accepted += accepted
+        self.counts.set_aside += len(set_aside)
+        self.counts.read += len(chunk) + len(chunk.set_aside)
+        self.counts.unmatched += int((unmatched & good).sum())
 
     def match_customers(self, cleaned: Cleaned) -> np.ndarray:
         """Set aside what needs a customer and has none; contacts of nobody we know are kept, and told here."""
@@ -155,7 +174,7 @@ class FileImport:
         known = set(here["customer_id"].to_pylist()) if here else set()
         known |= self.customers.known(name for name in distinct if name not in known)
         is_known = pa.array([name in known for name in distinct], pa.bool_()).take(coded.indices)
-        return holds(pc.is_valid(ids)) & ~holds(is_known)
+        return holds(pc.and_(pc.is_valid(ids), pc.invert(is_known)))
 
     def refuse_repeated(self, table: TableMapping, cleaned: Cleaned) -> None:
         """Set aside rows whose key came before in this file: the first is taken."""
@@ -203,9 +222,9 @@ class FileImport:
 
     def close_entry(self, file_id: int) -> None:
         self.conn.execute(
-            "UPDATE feed.files SET rows_read = %(rows_read)s, rows_accepted = %(rows_accepted)s, "
-            "rows_set_aside = %(rows_set_aside)s, rows_unmatched = %(rows_unmatched)s WHERE file_id = %(file_id)s",
-            {**self.counts, "file_id": file_id},
+            "UPDATE feed.files SET rows_read = %s, rows_accepted = %s, rows_set_aside = %s, rows_unmatched = %s "
+            "WHERE file_id = %s",
+            [self.counts.read, self.counts.accepted, self.counts.set_aside, self.counts.unmatched, file_id],
         )
 
 

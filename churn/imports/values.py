@@ -28,8 +28,7 @@ _CONTROLS = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x{9f}]"
 _TRUE = ("true", "t", "yes", "y", "1")
 _FALSE = ("false", "f", "no", "n", "0")
 _MINOR_DIGITS = dict.fromkeys(
-    "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split(),
-    0,  # noqa: SIM905
+    ("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"), 0
 )
 
 
@@ -64,7 +63,7 @@ def trim(texts: Any) -> Any:
 
 def holds(condition: Any) -> np.ndarray:
     """A pyarrow boolean array as numpy, null as False."""
-    return pc.fill_null(condition, False).to_numpy(zero_copy_only=False)
+    return np.asarray(pc.fill_null(condition, False).to_numpy(zero_copy_only=False))
 
 
 def map_distinct(texts: Any, change: Callable[[str], str | None]) -> Any:

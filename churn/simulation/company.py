@@ -114,6 +114,8 @@ class Company:
 
     def frame(self, name: str) -> pd.DataFrame:
         """One table as a data frame, e.g. `feed.contacts` or `truth.calls`."""
+        if name in self.part(0).tables:
+            return pa.concat_tables([p.tables[name] for p in self.parts()]).to_pandas()
         return self.tables()[name].to_pandas()
 
 
@@ -134,9 +136,9 @@ def simulate(
         raise ValueError("A company needs at least one customer and one month of history.")
     if until.tzinfo is None:
         raise ValueError("`until` is an instant: give it a time zone.")
-    chance = Chance(seed)
+    chance, day = Chance(seed), day_number(until.astimezone(ZONE).date())
     starts = month_starts(until, months)
-    world = World(chance, starts, day_number(until.astimezone(ZONE).date()), draw_events(chance, starts))
+    world = World(chance, starts, day, draw_events(chance, starts, day))
     company = Company(customers, months, seed, until, decide, world)
     if company.parts_count <= KEPT_PARTS:
         for _ in company.parts():
@@ -162,6 +164,7 @@ def _make_part(company: Company, number: int) -> Part:
         "feed.concessions": concessions_table(life, contacts, calls),
         "truth.customers": truth.customers_table(life, until),
         "truth.calls": truth.calls_table(life, contacts, calls),
+        "truth.curves": truth.curves_table(life, contacts, calls),
         "truth.contact_causes": truth.causes_table(number, world, contacts),
         "truth.budgets": truth.budgets_table(world, floor, len(people)),
     }
@@ -175,8 +178,8 @@ def _staff_table(chance: Chance, floors: list[Floor]) -> pa.Table:
 
 
 def _change_events(world: World, audience: np.ndarray) -> pa.Table:
-    """Announced events, those still to come left out."""
-    chosen = [i for i, e in enumerate(world.events) if e.announced and e.day < world.until]
+    """Announced events, past and planned."""
+    chosen = [i for i, e in enumerate(world.events) if e.announced]
     events = [world.events[i] for i in chosen]
     starts = np.array([instant(e.day, e.minute)[()] for e in events], np.int64)
     hours = np.array([e.hours for e in events])

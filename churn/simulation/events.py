@@ -45,10 +45,11 @@ class Event:
         object.__setattr__(self, "kernel", weight / weight.sum())
 
 
-def draw_events(chance: Chance, starts: Ints) -> list[Event]:
-    """Every event of the history, by day; `starts` are the months' first days."""
+def draw_events(chance: Chance, starts: Ints, until: int) -> list[Event]:
+    """Every event of the history and what is planned after `until`, by day; `starts` are the months' first days."""
     events = [*_bill_runs(starts), *_price_rises(starts), *_campaigns(chance, starts), *_releases(chance, starts)]
     events += [*_outages(chance, starts), *_bursts(chance, starts)]
+    events = [e for e in events if e.day < until or e.kind == "bill_run"] + _planned(until)
     return sorted(events, key=lambda e: (e.day, e.event_id))
 
 
@@ -67,7 +68,7 @@ def _bill_runs(starts: Ints) -> list[Event]:
             f"EV-BILL-{as_date(s):%Y%m}", "bill_run", "Finance", f"Bill run {as_date(s):%B %Y}", int(s) + BILL_DAY - 1,
             6 * 60, 4, "billing", 0.012, 1.2, 5, say="Bills went out on the 4th; the full breakdown is in the app.",
         )
-        for s in starts[:-1]
+        for s in starts
     ]  # fmt: skip
 
 
@@ -167,6 +168,35 @@ def _outages(chance: Chance, starts: Ints) -> list[Event]:
     ]  # fmt: skip
 
 
+def _planned(until: int) -> list[Event]:
+    """What other departments have announced for the weeks after the data ends: nothing of it has happened."""
+    return [
+        Event(
+            "EV-PLAN-1", "campaign", "Marketing", "Winter switch-up to Full Fibre", _weekday(until + 9, 0),
+            10 * 60, 168, "upgrade", 0.02, 2.5, 9, product=BROADBAND,
+            say="Terms of the winter offer are on the campaign page.",
+        ),
+        Event(
+            "EV-PLAN-2", "release", "Network", "Router firmware 4.3", _weekday(until + 16, 2),
+            22 * 60, 3, "fault", 0.014, 1.5, 5, product=BROADBAND,
+            say="Routers restart by themselves between two and four.",
+        ),
+        Event(
+            "EV-PLAN-3", "release", "Digital", "App 8, no impact expected", _weekday(until + 25, 1),
+            22 * 60, 3, "account", 0.011, 1.5, 5, say="Ask them to update the app before anything else.",
+        ),
+        Event(
+            "EV-PLAN-4", "price_rise", "Pricing", "TV prices up 4.5%", _weekday(until + 47, 3), 0, 24,
+            "price", 0.05, 4.0, 14, product=TV, say="Letters go out two weeks before; look for a plan that fits first.",
+        ),
+    ]  # fmt: skip
+
+
+def _weekday(day: int, weekday: int) -> int:
+    """The first day from `day` on that is this weekday, Monday being 0."""
+    return day + (weekday - as_date(day).weekday()) % 7
+
+
 _BURSTS = (
     ("Router firmware fault: red light after the update", "fault", 0.34, 3, 6),
     ("Direct debit taken twice", "payment", 0.020, None, 4),
@@ -185,8 +215,8 @@ def _bursts(chance: Chance, starts: Ints) -> list[Event]:
     for k in range(n):
         title, reason, rate, plan, span = _BURSTS[k]
         day = int(days[k])
-        while as_date(day).weekday() > 3:  # they begin Monday to Thursday, when someone changes something
-            day += 1
+        if as_date(day).weekday() > 3:  # they begin Monday to Thursday, when someone changes something
+            day = _weekday(day, 0)
         product = PLANS[plan].product if plan is not None else None
         events.append(
             Event(

@@ -63,6 +63,9 @@ def live(world: World, number: int, people: People, floor: Floor, decide: Decide
     )  # fmt: skip
     for m in range(len(world.starts) - 1):
         _live_month(world, life, Month(m, int(world.starts[m]), int(world.starts[m + 1])), decide)
+    for place, event in enumerate(world.events):
+        if event.day >= world.until:  # planned: whom it would reach if it came today
+            life.audience[place] = audience_of(people, state, event, world.until - 1).sum()
     return life
 
 
@@ -108,7 +111,7 @@ def _contacts(
     happen.own_contacts(chance, people, table, month, out)
     state.annoyed *= 0.55
     for source, event in events:
-        hit = audience_of(people, state, event)
+        hit = audience_of(people, state, event, event.day)
         life.audience[source] = happen.event_contacts(
             chance, people, hit, event, source=source, month=month.number, out=out
         )
@@ -118,9 +121,9 @@ def _contacts(
     return happen.outbound_contacts(chance, people, state, wishes, active=active, month=month, out=out)
 
 
-def audience_of(people: People, state: State, event: Event) -> Flags:
-    """Whom the event can reach on the day it starts."""
-    hit = (state.joined <= event.day) & (state.ends > event.day)
+def audience_of(people: People, state: State, event: Event, day: int) -> Flags:
+    """Whom the event can reach on that day."""
+    hit = (state.joined <= day) & (state.ends > day)
     if event.product is not None:
         hit &= state.live[:, event.product]
     if event.plan is not None and event.product is not None:

@@ -1,6 +1,7 @@
 """Retention calls: who is on the line, what is offered by habit, trial or policy, and what becomes of it."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -104,15 +105,15 @@ def hold_calls(
     callers, talent = traits.take(rows), floor.talent[agent[rows]]
     facts = _facts(people, state, wishes=wishes, floor=floor, rows=rows, agent=agent, day=day, intended=intended)
     if decide is None:
-        chances = _with_talent(p_stay_at(callers, wanted[rows]), talent)
+        chances = with_talent(p_stay_at(callers, wanted[rows]), talent)
         amount = _within_budget(wanted[rows], u < chances, floor.team[agent[rows]], team_budget(len(people)))
         drawn = np.where(amount == wanted[rows], propensity[rows], np.nan)
     else:
         amount = np.asarray(decide(facts), float).clip(0.0)
         drawn = np.full(len(rows), np.nan)
-    without = _with_talent(callers.stay_none, talent)
-    given = _with_talent(p_stay_at(callers, amount), talent)
-    ladder = _with_talent(p_stay(callers, SHOWN), talent[:, None])
+    without = with_talent(callers.stay_none, talent)
+    given = with_talent(p_stay_at(callers, amount), talent)
+    ladder = with_talent(p_stay(callers, SHOWN), talent[:, None])
     stayed = u < given
     leaves_on = _leaving_day(chance, index[rows], m, day[rows])
     _move_on(state, rows, stayed, leaves_on, day[rows])
@@ -122,8 +123,6 @@ def hold_calls(
         "month": np.full(len(rows), m),
         "day": day[rows],
         "agent": agent[rows],
-        "kind": callers.kind,
-        "seriousness": callers.seriousness,
         "cap": cap[rows],
         "intended": intended[rows],
         "amount": amount,
@@ -134,9 +133,10 @@ def hold_calls(
         "at_20": ladder[:, 0],
         "at_40": ladder[:, 1],
         "at_80": ladder[:, 2],
-        "worth": callers.worth,
         "stayed": stayed,
         "leaves_on": leaves_on,
+        **{f"curve_{f.name}": getattr(callers, f.name) for f in fields(Callers)},
+        "talent": talent,
         "price_reason": facts["is_price"],
         "fault": facts["is_fault_ours"],
     }
@@ -147,7 +147,8 @@ def team_budget(customers: int) -> float:
     return round(BUDGET_PER_CUSTOMER * customers / TEAMS, 2)
 
 
-def _with_talent(p: Array, talent: Array) -> Array:
+def with_talent(p: Array, talent: Array) -> Array:
+    """Chances of staying with this agent on the line."""
     return np.asarray(expit(logit(p.clip(1e-9, 1 - 1e-9)) + talent))
 
 

@@ -1,19 +1,21 @@
 """What only the simulator knows, as tables: kinds, curves, causes, talents. Nothing of it goes into the feed."""
 
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from churn.simulation.callers import KINDS
+from churn.simulation.callers import KINDS, Callers, p_stay
 from churn.simulation.clock import instant
 from churn.simulation.details import Contacts, contact_ids, instants
 from churn.simulation.events import last_effect_day, quiet_days
 from churn.simulation.life import Life, World
 from churn.simulation.people import customer_ids, dates, words
-from churn.simulation.retention import team_budget
+from churn.simulation.retention import team_budget, with_talent
 from churn.simulation.staff import BETTER, Floor
 from churn.simulation.wishes import LEAVE_REASONS
 
@@ -44,8 +46,8 @@ def calls_table(life: Life, contacts: Contacts, calls: dict[str, NDArray[Any]]) 
             "called_at": instants(contacts.started[at]),
             "agent_id": words(floor.ids, c["agent"]),
             "team": words(floor.team_names, floor.team[c["agent"]]),
-            "kind": words(KINDS, c["kind"]),
-            "seriousness": pa.array(c["seriousness"]),
+            "kind": words(KINDS, c["curve_kind"]),
+            "seriousness": pa.array(c["curve_seriousness"]),
             "cap": pa.array(c["cap"]),
             "intended_amount": pa.array(c["intended"]),
             "amount": pa.array(c["amount"]),
@@ -55,11 +57,26 @@ def calls_table(life: Life, contacts: Contacts, calls: dict[str, NDArray[Any]]) 
             "p_stay_20": pa.array(c["at_20"]),
             "p_stay_40": pa.array(c["at_40"]),
             "p_stay_80": pa.array(c["at_80"]),
-            "worth": pa.array(np.round(c["worth"], 2)),
+            "worth": pa.array(np.round(c["curve_worth"], 2)),
             "stayed": pa.array(c["stayed"].astype(bool)),
             "leaves_on": dates(c["leaves_on"], ~c["stayed"].astype(bool)),
         }
     )
+
+
+def curves_table(life: Life, contacts: Contacts, calls: dict[str, NDArray[Any]]) -> pa.Table:
+    """What `callers.p_stay` needs to know of each call, row by row with `calls_table`. Kept in memory only."""
+    at = np.flatnonzero(contacts.call >= 0)
+    names = [f.name for f in fields(Callers)]
+    columns = {name: pa.array(calls[f"curve_{name}"][contacts.call[at]]) for name in names}
+    ids = contact_ids(life.number, len(contacts)).take(pa.array(at))
+    return pa.table({"contact_id": ids, **columns, "talent": pa.array(calls["talent"][contacts.call[at]])})
+
+
+def p_stay_of(curves: pd.DataFrame, amounts: ArrayLike, *, lever: str = "none") -> NDArray[np.float64]:
+    """True chance of staying, (n, m), with that agent, for rows of `truth.curves` and amounts (m,) or (n, m)."""
+    callers = Callers(**{f.name: curves[f.name].to_numpy() for f in fields(Callers)})
+    return with_talent(p_stay(callers, amounts, lever=lever), curves["talent"].to_numpy()[:, None])
 
 
 def causes_table(part: int, world: World, contacts: Contacts) -> pa.Table:

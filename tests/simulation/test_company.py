@@ -18,6 +18,7 @@ from churn.simulation import NotEmpty, NotSimulated, simulate, write_company
 from churn.simulation import company as company_module
 from churn.simulation.callers import KINDS
 from churn.simulation.company import UNTIL
+from churn.simulation.truth import p_stay_of
 
 N = 2_000
 LAST_DAY = date(2026, 11, 14)
@@ -104,7 +105,7 @@ def test_nothing_is_dated_after_the_data_ends(tables):
             assert tables[name][column].dropna().max() <= LAST_DAY, (name, column)
     for name, column in (
         ("feed.contacts", "started_at"), ("feed.contacts", "ended_at"), ("feed.concessions", "given_at"),
-        ("feed.change_events", "starts_at"), ("truth.calls", "called_at"),
+        ("truth.events", "starts_at"), ("truth.calls", "called_at"),
     ):  # fmt: skip
         assert tables[name][column].max() <= UNTIL, (name, column)
 
@@ -306,6 +307,14 @@ def test_what_was_recorded_of_each_call_is_what_happened(tables):
     assert asked.reason.isin(["cancel", "price", "complaint"]).all()
 
 
+def test_the_true_curve_of_each_call_can_be_asked_at_any_amount(company, tables):
+    curves, calls = tables["truth.curves"], tables["truth.calls"]
+    assert (curves.contact_id == calls.contact_id).all()
+    p = p_stay_of(curves, [0.0, 20.0, 80.0])
+    assert np.allclose(p, calls[["p_stay_without", "p_stay_20", "p_stay_80"]])
+    assert np.allclose(p_stay_of(curves, calls.amount.to_numpy()[:, None])[:, 0], calls.p_stay_with)
+
+
 def test_those_who_stayed_are_still_there_after_ninety_days_and_the_others_are_not(tables, lives):
     calls = tables["truth.calls"].merge(lives.reset_index(), on="customer_id")
     called = calls.called_at.dt.tz_localize(None).dt.normalize()
@@ -362,7 +371,8 @@ def test_another_policy_meets_the_same_people_with_the_same_chances():
 def test_every_planted_cause_is_recorded_with_the_contacts_it_brought(tables):
     events, causes = tables["truth.events"].set_index("event_id"), tables["truth.contact_causes"]
     assert (events.extra_contacts == causes.event_id.value_counts().reindex(events.index).fillna(0)).all()
-    assert set(events[events.is_announced].index) == set(tables["feed.change_events"].event_id)
+    begun = tables["feed.change_events"].starts_at < UNTIL
+    assert set(events[events.is_announced].index) == set(tables["feed.change_events"].event_id[begun])
     assert (events[~events.is_announced].kind == "burst").all()
     assert len(events[~events.is_announced]) >= 5
     direct = events.extra_contacts - events.extra_repeats
@@ -383,8 +393,15 @@ def test_there_are_enough_quiet_days_and_every_kind_of_event(tables):
     assert (tables["feed.change_events"].audience_size > 0).mean() > 0.9
 
 
+def test_what_other_departments_plan_is_announced_before_it_happens(tables):
+    planned = tables["feed.change_events"][tables["feed.change_events"].starts_at >= UNTIL]
+    assert {"campaign", "release", "price_rise", "bill_run"} <= set(planned.kind)
+    assert (planned.audience_size > 0).all()
+    assert (planned.starts_at < UNTIL + timedelta(days=70)).all()
+
+
 def test_one_agent_is_better_and_one_only_gets_easier_calls():
-    company = simulate(customers=20_000, seed=1)
+    company = simulate(customers=12_000, seed=1)
     calls, agents = company.frame("truth.calls"), company.frame("truth.agents").set_index("agent_id")
     better, lucky = agents.index[agents.role == "better"][0], agents.index[agents.role == "lucky"][0]
     rate = calls.groupby("agent_id").stayed.mean()

@@ -180,6 +180,8 @@ def useful_derived(columns: Columns, coded: Array, target: Array, *, fixed: froz
     """
     open_ = [j for j, c in enumerate(columns.columns) if c.is_numeric and j not in fixed]
     paired = [j for j in open_ if len(np.unique(coded[:5000, j])) > 4]
+    if len(paired) < 2:
+        return []
     chance = out_of_fold(columns, coded, target, seed)
     slip, curve = target - chance, chance * (1 - chance)
     alone = {j: leftover(quantile_groups(coded[:, j]), slip, curve) for j in paired}
@@ -312,8 +314,10 @@ LARGE = Boosted(
 )
 
 
-def candidates_for(n_rows: int) -> list[Candidate]:
-    """The models worth trying on this many rows."""
+def candidates_for(n_rows: int, n_features: int) -> list[Candidate]:
+    """The models worth trying on a design of this size; without any feature, the base rate alone."""
+    if not n_features:
+        return [Additive()]
     return [Additive(), BROAD, LARGE] if n_rows > 20_000 else [Additive(), SMALL, MEDIUM]
 
 

@@ -27,7 +27,7 @@ Array = np.ndarray[Any, Any]
 MISSING_WORDS = frozenset({"", "na", "n/a", "nan", "null", "none", "nat", "<na>", "?", "-"})
 ONE_HOT_LEVELS = 20  # above this a text column is described by frequency and rate instead
 MOSTLY = 0.95  # share of values that must read as a number or a date
-DATE_FORMATS = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%Y/%m/%d")
+DATE_FORMATS = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%Y/%m/%d")
 _NUMBER_NOISE = str.maketrans("", "", ",$€£% \u00a0")
 _LEADING_NUMBER = re.compile(r"^\W*(\d+(?:\.\d+)?)")
 _LEADING_LETTERS = re.compile(r"^[^\W\d_]+")
@@ -176,11 +176,22 @@ def read_column(values: pd.Series) -> Column:
     if all(isinstance(value, bool | np.bool_) for value in distinct):
         return _level_column(name, levels, counts, len(values))
     for kind, form in (("number", None), *(("date", form) for form in DATE_FORMATS)):
-        read = np.array([to_number(v) if kind == "number" else to_days(v, form) for v in distinct])
-        good = np.isfinite(read)
-        if counts[good & present].sum() >= MOSTLY * counts[present].sum():
+        read = _read_all(distinct, kind, form)
+        if counts[np.isfinite(read) & present].sum() >= MOSTLY * counts[present].sum():
             return _numeric_object(name, kind, form, np.append(read, np.nan)[which])
     return _level_column(name, levels, counts, len(values))
+
+
+def _read_all(distinct: Sequence[object], kind: str, form: str | None) -> Array:
+    """Every distinct value as a number or date; given up early where hardly any of the first few hundred reads."""
+
+    def read(values: Sequence[object]) -> Array:
+        return np.array([to_number(value) if kind == "number" else to_days(value, form) for value in values])
+
+    first = read(distinct[:300])
+    if not np.isfinite(first).any():
+        return np.full(len(distinct), np.nan)
+    return np.append(first, read(distinct[300:]))
 
 
 def _number_column(name: str, numbers: Array, whole: bool) -> Column:
@@ -253,6 +264,11 @@ class Columns:
     def usual_codes(self) -> Array:
         """(p,) codes of the usual values."""
         return np.array([column.code(column.usual) for column in self.columns])
+
+    @property
+    def n_informative(self) -> int:
+        """How many raw columns hold anything to learn from."""
+        return sum(column.kind != "skipped" for column in self.columns)
 
     def codes(self, frame: pd.DataFrame) -> Array:
         """(n, p) codes of a frame. Raises ColumnsMissing when one it was fitted on is absent; others are ignored."""

@@ -149,7 +149,7 @@ class ChurnRisk(ClassifierMixin, BaseEstimator):
 
     def _choose(self, coded: Array, target: Array, tell: Progress) -> list[int]:
         """Try every candidate on inner folds; sets the blend, gives the rounds each boosted candidate needs."""
-        self.candidates_ = candidates_for(len(target))
+        self.candidates_ = candidates_for(len(target), self.columns_.n_informative)
         splits = folds(target, 5 if len(target) <= 10_000 else 3, self.seed)
         logits, rounds = np.empty((len(target), len(self.candidates_))), np.zeros((len(splits), len(self.candidates_)))
         for i, (train, test) in enumerate(splits):
@@ -199,7 +199,14 @@ class ChurnRisk(ClassifierMixin, BaseEstimator):
         return changed
 
     def _moved(self, coded: Array) -> Array:
-        return self._chance(coded)[:, None] - self._chance(self._at_usual(coded)).reshape(coded.shape)
+        chance = self._chance(coded)
+        moved = np.empty(coded.shape)
+        some = max(BATCH_ROWS // max(coded.shape[1], 1), 1)
+        for start in range(0, len(coded), some):
+            part = coded[start : start + some]
+            usual = self._chance(self._at_usual(part)).reshape(part.shape)
+            moved[start : start + some] = chance[start : start + some, None] - usual
+        return moved
 
 
 def auc_alone(columns: Columns, coded: Array, target: Array, seed: int) -> dict[str, float]:

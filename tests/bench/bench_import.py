@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--customers", type=int, default=100_000)
     wanted = parser.parse_args()
-    home = Path(tempfile.mkdtemp(prefix="keepline-bench-", dir="/tmp"))  # noqa: S108
+    home = Path(tempfile.mkdtemp(prefix="keepline-bench-", dir="/tmp"))
     home.chmod(0o755)
     os.environ["KEEPLINE_HOME"] = str(home / "home")
     settings = read_settings("keepline_bench_import")
@@ -149,7 +149,8 @@ def contact_lines(rows: int, customers: int, word: str) -> Iterator[str]:
         note = NOTES[n % 4]
         note = f'{note[:-1]} {word}"' if note.endswith('"') else f"{note} {word}"
         yield (
-            f"K{n:09d},C{n * 7919 % customers:08d},{day:02d}/{n % 12 + 1:02d}/2024 {hour:02d}:{minute:02d}:{second:02d},"
+            f"K{n:09d},C{n * 7919 % customers:08d},"
+            f"{day:02d}/{n % 12 + 1:02d}/2024 {hour:02d}:{minute:02d}:{second:02d},"
             f"{day:02d}/{n % 12 + 1:02d}/2024 {hour:02d}:{minute + 9:02d}:{second:02d},{CHANNELS[n % 3]},"
             f"{'Outbound' if n % 9 == 0 else 'Inbound'},Queue {n % 8},{REASONS[n % 6]},A{n % 300:03d},"
             f"{'Yes' if n % 3 else 'No'},{'Yes' if n % 20 == 0 else 'No'},{n % 5 + 1 if n % 4 == 0 else ''},{note}\n"
@@ -165,7 +166,7 @@ def timed(work: Callable[[], object]) -> float:
 
 def say(text: str) -> None:
     """One line of the result."""
-    print(text, flush=True)  # noqa: T201
+    print(text, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The company's calendar: months, working weeks, bank holidays and local time. Days count from 1970-01-01."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
 
@@ -124,8 +124,3 @@ def instant(day: ArrayLike, local_minute: ArrayLike) -> Ints:
     days = np.asarray(day, np.int64)
     ahead = _offsets()[days - day_number(FIRST_DAY)]
     return (days * 1440 + np.asarray(local_minute, np.int64) - ahead) * US_PER_MINUTE
-
-
-def microseconds(at: datetime) -> int:
-    """Microseconds since 1970 of an aware instant."""
-    return round((at.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()) * 1_000_000

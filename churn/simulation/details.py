@@ -47,7 +47,7 @@ class Contacts:
 
 def gather(world: World, life: Life, calls: dict[str, NDArray[Any]]) -> Contacts:
     """Contacts and retention calls together, in order of time, without those after leaving or after the data's end."""
-    rows = _with_calls(life, calls)
+    rows = _with_calls(world.chance, life, calls)
     keep = _happened(rows, life, world.until)
     rows = {name: values[keep] for name, values in rows.items()}
     who = np.where(rows["customer"] >= 0, life.people.index[rows["customer"]], -1 - life.number)
@@ -67,11 +67,12 @@ def gather(world: World, life: Life, calls: dict[str, NDArray[Any]]) -> Contacts
     return Contacts(rows, key, started[order], agent, call)
 
 
-def _with_calls(life: Life, calls: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+def _with_calls(chance: Chance, life: Life, calls: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     rows = {name: np.concatenate([m[name] for m in life.contacts]) for name in life.contacts[0]}
     n, m = len(rows["day"]), len(calls["day"])
     price, fault = calls["price_reason"].astype(bool), calls["fault"].astype(bool)
-    u = (calls["customer"] * 2654435761 + calls["month"] * 40503) % 1000 / 1000.0
+    who = (life.people.index[calls["customer"]], calls["month"])
+    u = chance.uniform("call reason", *who)
     reason = np.select([(u < 0.6) | ~(price | fault), fault], [CODE["cancel"], CODE["complaint"]], CODE["price"])
     own = {
         "customer": calls["customer"],
@@ -81,7 +82,7 @@ def _with_calls(life: Life, calls: dict[str, NDArray[Any]]) -> dict[str, NDArray
         "source": np.full(m, RETENTION),
         "place": np.zeros(m, np.int64),
         "chain": np.zeros(m, np.int64),
-        "resolved": (u * 7919) % 1.0 < 0.75,  # says nothing of what comes later
+        "resolved": chance.uniform("call resolved", *who) < 0.75,  # says nothing of what comes later
         "goodwill": np.zeros(m),
     }
     joined = {name: np.concatenate([rows[name], own[name]]) for name in rows}

@@ -171,8 +171,9 @@ def _typed(texts: tuple[str, ...]) -> list[str]:
     spelt = [t.format(day=d) for t in texts for d in (DAYS if "{day}" in t else ("",))]
     hurried = []
     for text in spelt:
-        wrong = next((text.replace(a, b, 1) for a, b in TYPOS if a in text), text[:-1] + text[-1:] * 2)
-        hurried.append(wrong.lower())
+        k = len(text) // 2  # two letters swapped where no usual slip fits
+        swapped = text[:k] + text[k + 1 : k + 2] + text[k : k + 1] + text[k + 2 :]
+        hurried.append(next((text.replace(a, b, 1) for a, b in TYPOS if a in text), swapped).lower())
     # every text as often as every other, whatever its dates
     return spelt * 3 + hurried
 

@@ -22,6 +22,7 @@ OUTCOME_DAYS = 90
 BUDGET_PER_CUSTOMER = 0.30  # pounds a month that one floor's teams may give, by customer served
 INSTRUMENTS = ("bill_credit", "monthly_discount", "fee_waiver", "free_month", "plan_change")
 STAY_BASE, STAY_SLOPE = 0.45, 0.65  # logit of staying with nothing offered against the wish to leave
+EASY = -1.6  # wishes below this, within a term, are the easy calls
 SHOWN = np.array([20.0, 40.0, 80.0])  # amounts whose true effect is kept
 PLAN_NAMES = np.array([p.name for p in PLANS], object)
 
@@ -89,32 +90,26 @@ def hold_calls(
 ) -> dict[str, NDArray[Any]]:
     """The month's retention calls, in the order they come, with what was offered and what they did; state moves on."""
     m, index = month.number, people.index
-    easy = wishes.in_term & (wishes.known < np.median(wishes.known))
+    easy = wishes.in_term & (wishes.known < EASY)
     agent = route(chance, people, floor, m, easy)
-    rng = chance.generator("giving", floor.number, m)
-    months = np.full(len(people), m)
-    meant = agent_amount(rng, floor.given, agent, traits, cap=np.inf, month=months)
-    cap = floor.cap[agent]
-    intended = np.minimum(meant, cap)
-    intended[people.is_do_not_offer] = 0.0
-    wanted, propensity = randomise(rng, intended, cap, share=TRIAL_SHARE)
-    wanted[people.is_do_not_offer], propensity[people.is_do_not_offer] = 0.0, np.nan
+    meant = _meant(chance, people, traits, floor, month=m, agent=agent)
     rows = np.flatnonzero(calling)
     rows = rows[np.lexsort((chance.uniform("call order", index[rows], m), day[rows]))]
     u = chance.uniform("stays", index[rows], m)
     callers, talent = traits.take(rows), floor.talent[agent[rows]]
-    facts = _facts(people, state, wishes=wishes, floor=floor, rows=rows, agent=agent, day=day, intended=intended)
+    meant = {name: values[rows] for name, values in meant.items()}
+    facts = _facts(
+        people, state, wishes=wishes, floor=floor, rows=rows, agent=agent, day=day, intended=meant["intended"]
+    )
+    propensity = np.full(len(rows), np.nan)
     if decide is None:
-        chances = with_talent(p_stay_at(callers, wanted[rows]), talent)
-        amount = _within_budget(wanted[rows], u < chances, floor.team[agent[rows]], team_budget(len(people)))
-        drawn = np.where(amount == wanted[rows], propensity[rows], np.nan)
+        stays = u < with_talent(p_stay_at(callers, meant["wanted"]), talent)
+        amount = _within_budget(meant["wanted"], stays, floor.team[agent[rows]], team_budget(len(people)))
+        propensity = np.where(amount == meant["wanted"], meant["propensity"], np.nan)
     else:
         amount = np.asarray(decide(facts), float).clip(0.0)
-        drawn = np.full(len(rows), np.nan)
-    without = with_talent(callers.stay_none, talent)
-    given = with_talent(p_stay_at(callers, amount), talent)
-    ladder = with_talent(p_stay(callers, SHOWN), talent[:, None])
-    stayed = u < given
+    chances = _chances(callers, amount, talent)
+    stayed = u < chances["given"]
     leaves_on = _leaving_day(chance, index[rows], m, day[rows])
     _move_on(state, rows, stayed, leaves_on, day[rows])
     _give(chance, state, rows[stayed], amount=amount[stayed], day=day[rows][stayed], index=index, month=m)
@@ -123,22 +118,44 @@ def hold_calls(
         "month": np.full(len(rows), m),
         "day": day[rows],
         "agent": agent[rows],
-        "cap": cap[rows],
-        "intended": intended[rows],
+        "cap": meant["cap"],
+        "intended": meant["intended"],
         "amount": amount,
-        "propensity": drawn,
+        "propensity": propensity,
         "instrument": _instrument(chance, index[rows], m, amount, facts["monthly_bill"]),
-        "without": without,
-        "given": given,
-        "at_20": ladder[:, 0],
-        "at_40": ladder[:, 1],
-        "at_80": ladder[:, 2],
+        **chances,
+        "talent": talent,
         "stayed": stayed,
         "leaves_on": leaves_on,
-        **{f"curve_{f.name}": getattr(callers, f.name) for f in fields(Callers)},
-        "talent": talent,
         "price_reason": facts["is_price"],
         "fault": facts["is_fault_ours"],
+    }
+
+
+def _meant(
+    chance: Chance, people: People, traits: Callers, floor: Floor, *, month: int, agent: Ints
+) -> dict[str, NDArray[Any]]:
+    """What each agent would mean to give each customer, and what a trial would make of it: drawn for everyone, (n,)."""
+    rng = chance.generator("giving", floor.number, month)
+    free = agent_amount(rng, floor.given, agent, traits, cap=np.inf, month=np.full(len(people), month))
+    cap = floor.cap[agent]
+    intended = np.minimum(free, cap)
+    intended[people.is_do_not_offer] = 0.0
+    wanted, propensity = randomise(rng, intended, cap, share=TRIAL_SHARE)
+    wanted[people.is_do_not_offer], propensity[people.is_do_not_offer] = 0.0, np.nan
+    return {"cap": cap, "intended": intended, "wanted": wanted, "propensity": propensity}
+
+
+def _chances(callers: Callers, amount: Array, talent: Array) -> dict[str, NDArray[Any]]:
+    """True chances of staying without and with the amount and at a few others, and the curve they come from."""
+    shown = with_talent(p_stay(callers, SHOWN), talent[:, None])
+    return {
+        "without": with_talent(callers.stay_none, talent),
+        "given": with_talent(p_stay_at(callers, amount), talent),
+        "at_20": shown[:, 0],
+        "at_40": shown[:, 1],
+        "at_80": shown[:, 2],
+        **{f"curve_{f.name}": getattr(callers, f.name) for f in fields(Callers)},
     }
 
 
@@ -163,7 +180,7 @@ def _facts(
         "agent_id": np.array(floor.ids, object)[agent[rows]],
         "team": np.array(floor.team_names, object)[floor.team[agent[rows]]],
         "authority_limit": floor.cap[agent[rows]],
-        "intended_amount": intended[rows],
+        "intended_amount": intended,
         "monthly_bill": state.bill()[rows],
         "worth": worth(state, wishes)[rows],
         "tenure_months": (day[rows] - state.joined[rows]) / 30.4375,

@@ -117,10 +117,11 @@ def judge(
         got[f"past {landmark:g}"] = risk[past].mean() / observed_risk(tenure[rows[past]], left[rows[past]], landmark)
         if landmark == LANDMARK:
             seen = left & (tenure > landmark) & (tenure <= landmark + HORIZON)
-            got["E/O 12 to 24"] = expected(model, X.iloc[rows], tenure[rows]).sum() / seen[rows].sum()
+            awaited = expected(model, X.iloc[rows], tenure[rows])
+            got["E/O 12 to 24"] = awaited.sum() / seen[rows].sum()
             for contract in ("Month-to-month", "One year", "Two year"):
                 of = X["Contract"].to_numpy()[rows] == contract
-                got[f"expected {contract}"] = expected(model, X.iloc[rows[of]], tenure[rows[of]]).sum()
+                got[f"expected {contract}"] = awaited[of].sum()
                 got[f"events {contract}"] = seen[rows[of]].sum()
                 got[f"predicted {contract}"] = risk[of].mean()
                 got[f"observed {contract}"] = observed_risk(tenure[rows[of]], left[rows[of]], landmark)

@@ -293,7 +293,7 @@ def test_large_tables_are_fitted_on_a_fixed_subsample():
     assert few[0].months_known(table).max() <= tenure.max()
 
 
-def test_late_entries_in_days_are_fitted_on_quarters_of_a_month():
+def test_late_entries_in_days_are_fitted_in_months():
     rng = np.random.default_rng(9)
     entry, stay = rng.uniform(0, 20, 2000), rng.exponential(20, 2000)
     kept = stay > entry

@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from churn import db
+from churn import db, scoring, simulation, training
 from churn.server import release_server
 from churn.settings import PROJECT, Settings, read_settings
 
@@ -43,7 +43,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if (run / "template").exists() and read_settings().database_url:
         settings = read_settings()
         with psycopg.connect(db.admin_conninfo(settings, "postgres"), autocommit=True) as server:
-            server.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(_template(run))))
+            for name in (_template(run), f"{_template(run)}_trained"):
+                server.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
     release_server(read_settings())
     shutil.rmtree(run, ignore_errors=True)
 
@@ -89,6 +90,31 @@ def clone(template: Settings) -> Iterator[Settings]:
     finally:
         with psycopg.connect(admin, autocommit=True) as server:
             server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(settings.database)))
+
+
+@pytest.fixture(scope="session")
+def trained(template: Settings) -> Settings:
+    """A small simulated company with models in use and everyone scored, made once a run. Clone it to write to it."""
+    run = Path(os.environ["KEEPLINE_TEST_RUN"])
+    settings = replace(template, database=f"{template.database}_trained")
+    with (run / "trained.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (run / "trained").exists():
+            db.create_database(settings)
+            with db.connect(settings, "batch") as connection:
+                company = simulation.simulate(customers=1500, months=24, seed=7)
+                simulation.write_company(connection, company, progress=lambda *_: None)
+            scoring.sync_directory(settings, progress=lambda _: None)
+            training.train(settings, progress=lambda _: None, by="tests")
+            scoring.score_everyone(settings, progress=lambda _: None)
+            (run / "trained").touch()
+    return settings
+
+
+@pytest.fixture
+def desk(trained: Settings) -> Iterator[Settings]:
+    """A simulated company of its own for one test, with models and scores."""
+    yield from clone(trained)
 
 
 @pytest.fixture

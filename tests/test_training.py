@@ -1,0 +1,118 @@
+"""Training and scoring on a simulated company: judged by time, kept whole, repeatable."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+from churn import db, registry, scoring, store, training
+from churn.core.fitted import Fitted
+from churn.settings import PROJECT, Settings
+from tests.factories import put, put_customer
+
+
+def test_a_simulated_company_gets_models_better_than_its_base_rates(trained: Settings) -> None:
+    with db.connect(trained, "batch") as connection:
+        models = registry.current(connection)
+    assert set(models) == {"risk", "survival", "why"}
+    risk, why = models["risk"].metrics, models["why"].metrics
+    assert risk["auc"] > 0.65
+    assert risk["log_loss"] < risk["log_loss_of_the_rate"]
+    assert why["log_loss"] < why["log_loss_of_the_rate"]
+
+
+def test_risk_is_judged_on_a_horizon_nobody_learned_from(trained: Settings) -> None:
+    with db.connect(trained, "batch") as connection:
+        company, first = store.company(connection), store.first_fact(connection)
+    until = company.data_until or datetime.now(UTC)
+    marks = training.landmarks(company, until, first)
+    horizon = timedelta(days=company.horizon_days)
+    assert marks[0] + horizon == until
+    assert all(later - earlier >= horizon for later, earlier in itertools.pairwise(marks))
+    assert marks[-1] >= first + timedelta(days=90)
+
+
+def test_who_somebody_is_is_in_no_model(trained: Settings) -> None:
+    with db.connect(trained, "batch") as connection:
+        for version in registry.current(connection).values():
+            kept = registry.load(connection, version.model_version)
+            assert isinstance(kept, Fitted)
+            assert not {"age_band", "language", "is_vulnerable"} & set(kept.columns)
+
+
+def test_everyone_live_is_scored_once_and_nobody_else(trained: Settings) -> None:
+    with db.connect(trained, "batch") as connection:
+        live = connection.execute(
+            "SELECT count(DISTINCT customer_id) FROM crm.subscriptions s, desk.company c "
+            "WHERE s.started_on <= c.data_until AND (s.ended_on IS NULL OR s.ended_on > c.data_until)"
+        ).fetchone()
+        scored = connection.execute("SELECT count(*), min(p_churn) > 0, max(p_churn) < 1 FROM desk.scores").fetchone()
+    assert scored == (live[0], True, True)
+
+
+def test_scoring_again_gives_the_same_to_the_last_digit(desk: Settings) -> None:
+    ask = "SELECT customer_id, p_churn, clv, clv_low, clv_high, expected_months FROM desk.scores ORDER BY customer_id"
+    with db.connect(desk, "batch") as connection:
+        before = connection.execute(ask).fetchall()
+        scoring.score_everyone(desk, progress=lambda _: None)
+        assert connection.execute(ask).fetchall() == before
+
+
+def test_a_second_training_waits_for_a_person(desk: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "MOST_ROWS", 400)
+    monkeypatch.setattr(training, "MOST_CONTACTS", 800)
+    with db.connect(desk, "batch") as connection:
+        in_use = {kind: row.model_version for kind, row in registry.current(connection).items()}
+        results = training.train(desk, progress=lambda _: None, by="Ann")
+        assert {kind: row.model_version for kind, row in registry.current(connection).items()} == in_use
+        assert all(result.model_version > max(in_use.values()) for result in results)
+
+
+def test_a_company_too_small_gets_refusals_in_sentences(database: Settings, owner: psycopg.Connection) -> None:
+    put(owner, "company", data_until="2026-11-15T00:00Z")
+    for number in range(20):
+        put_customer(owner, f"A{number}")
+    results = training.train(database, progress=lambda _: None, by="Ann")
+    assert {result.kind for result in results if result.refusal} == {"risk", "survival", "why"}
+    with db.connect(database, "batch") as connection:
+        assert registry.current(connection) == {}
+        refusals = [row.refusal for row in registry.every(connection)]
+    assert (
+        "There are 20 rows and 0 of the rarer outcome; at least 100 rows and 20 of each outcome are needed." in refusals
+    )
+
+
+def test_scoring_without_a_model_says_what_to_do(database: Settings, owner: psycopg.Connection) -> None:
+    put(owner, "company")
+    with pytest.raises(scoring.NoModel, match="python3 -m churn train"):
+        scoring.score_everyone(database, progress=lambda _: None)
+
+
+def test_an_empty_database_says_what_to_do(database: Settings) -> None:
+    with pytest.raises(store.NoCompany, match="python3 -m churn demo"):
+        training.train(database, progress=lambda _: None, by="Ann")
+
+
+def test_a_killed_scoring_leaves_the_scores_of_before(desk: Settings) -> None:
+    ask = "SELECT count(*), sum(p_churn) FROM desk.scores"
+    with db.connect(desk, "batch") as connection:
+        before = connection.execute(ask).fetchone()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "churn", "score", "--database", desk.database],
+            cwd=PROJECT, env=os.environ.copy(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        deadline = time.monotonic() + 60
+        busy = "SELECT count(*) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE relname = 'fresh_scores'"
+        while time.monotonic() < deadline and connection.execute(busy).fetchone() == (0,):
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert connection.execute(ask).fetchone() == before

@@ -59,12 +59,13 @@ class Company:
     decide: Decide | None
     world: World
     name: str = NAME
+    part_size: int = PART_SIZE
     _kept: dict[int, Part] = field(default_factory=dict, repr=False)
 
     @property
     def parts_count(self) -> int:
         """How many parts there are."""
-        return -(-self.customers // PART_SIZE)
+        return -(-self.customers // self.part_size)
 
     def part(self, number: int) -> Part:
         """One part, by itself."""
@@ -149,7 +150,8 @@ def simulate(
 def _make_part(company: Company, number: int) -> Part:
     world = company.world
     chance, until = world.chance, world.until
-    index = np.arange(number * PART_SIZE, min((number + 1) * PART_SIZE, company.customers))
+    size = company.part_size
+    index = np.arange(number * size, min((number + 1) * size, company.customers))
     people = draw_people(chance, index)
     floor = draw_floor(chance, number, len(world.starts) - 1)
     life = live(world, number, people, floor, company.decide)

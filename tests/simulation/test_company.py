@@ -1,5 +1,6 @@
 """The simulated company: what must hold of its tables before anybody looks at them."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -14,8 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from churn import db
 from churn.settings import Settings
-from churn.simulation import NotEmpty, NotSimulated, simulate, write_company
-from churn.simulation import company as company_module
+from churn.simulation import Company, NotEmpty, NotSimulated, simulate, write_company
 from churn.simulation.callers import KINDS
 from churn.simulation.company import UNTIL
 from churn.simulation.truth import p_stay_of
@@ -62,13 +62,23 @@ def test_another_seed_gives_another_company(company):
     assert not company.tables()["feed.customers"].equals(other["feed.customers"])
 
 
-def test_a_part_is_the_same_whatever_the_size_of_the_company(monkeypatch):
-    monkeypatch.setattr(company_module, "PART_SIZE", 300)
-    small, large = simulate(customers=300, months=3), simulate(customers=900, months=3)
+def _in_parts(customers: int, size: int) -> Company:
+    return replace(simulate(customers=1, months=3), customers=customers, part_size=size, _kept={})
+
+
+def test_a_part_is_the_same_whatever_the_size_of_the_company():
+    small, large = _in_parts(300, 300), _in_parts(900, 300)
     assert all(t.equals(large.part(0).tables[name]) for name, t in small.part(0).tables.items())
-    ids = large.frame("feed.contacts").contact_id
-    assert ids.is_unique
+    assert large.frame("feed.contacts").contact_id.is_unique
     assert large.frame("desk.staff").staff_id.is_unique
+
+
+def test_parts_made_by_another_process_are_the_same():
+    company = _in_parts(250, 50)
+    ahead = list(company.parts(ahead=1))
+    assert [part.number for part in ahead] == [0, 1, 2, 3, 4]
+    for here, there in zip(company.parts(), ahead, strict=True):
+        assert all(t.equals(there.tables[name]) for name, t in here.tables.items())
 
 
 def test_nonsense_is_refused_with_a_sentence():

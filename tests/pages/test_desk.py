@@ -38,14 +38,14 @@ def shown(page: AppTest) -> str:
     return "\n".join(str(part.value) for part in parts) + "\n".join(button.label for button in page.button)
 
 
-def a_customer(settings: Settings, where: str = "true") -> tuple[str, str, str]:
+def a_customer(settings: Settings) -> tuple[str, str, str]:
     """(account, number, name) of a live customer alone on a number."""
     with psycopg.connect(db.admin_conninfo(settings)) as connection:
         row = connection.execute(
             "SELECT c.customer_id, c.phone, c.name FROM crm.customers c "
             "WHERE phone IS NOT NULL AND joined_on < '2025-01-01' AND EXISTS (SELECT FROM crm.subscriptions s "
             "WHERE s.customer_id = c.customer_id AND s.ended_on IS NULL) AND NOT EXISTS (SELECT FROM crm.customers o "
-            f"WHERE o.phone = c.phone AND o.customer_id <> c.customer_id) AND {where} ORDER BY 1 LIMIT 1"  # noqa: S608
+            "WHERE o.phone = c.phone AND o.customer_id <> c.customer_id) ORDER BY 1 LIMIT 1"
         ).fetchone()
     assert row is not None
     return row
@@ -121,8 +121,8 @@ def test_a_contact_coded_a_second_ago_is_in_the_risk(page: AppTest, desk: Settin
     before = page.run().session_state["case"][1]
     with psycopg.connect(db.admin_conninfo(desk)) as connection:
         for _ in range(4):
-            put(connection, "contacts", customer_id=account, reason="cancel", is_resolved=False, started_at="2026-11-14T23:59Z",
-                ended_at="2026-11-14T23:59:30Z")  # fmt: skip
+            put(connection, "contacts", customer_id=account, reason="cancel", is_resolved=False,
+                started_at="2026-11-14T23:59Z", ended_at="2026-11-14T23:59:30Z")  # fmt: skip
     next(button for button in page.button if button.label == "Read again").click().run()
     after = page.session_state["case"][1]
     assert after.facts.features["unresolved_90d"] == before.facts.features["unresolved_90d"] + 4

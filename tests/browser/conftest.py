@@ -1,0 +1,103 @@
+"""A real Chromium and a real server: started once a worker, on a port of their own."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from churn.settings import PROJECT, Settings
+from tests.conftest import clone
+
+ARGUMENTS = [
+    "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking",
+    "--disable-component-update", "--no-first-run",
+]  # fmt: skip
+PICTURES = PROJECT / "tests/screenshots"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A running app and its company."""
+
+    url: str
+    settings: Settings
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium. Missing is a failure, not a skip: `python3 -m churn test` installs it."""
+    path = os.environ.get("KEEPLINE_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    assert path, "There is no Chromium: run the tests by `python3 -m churn test`, or set KEEPLINE_CHROMIUM."
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def site(trained: Settings) -> Iterator[Site]:
+    """The app on a simulated company of this worker's own."""
+    made = clone(trained)
+    settings = next(made)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = Path(os.environ["KEEPLINE_TEST_RUN"]) / f"app-{port}.log"
+    with log.open("wb") as out:
+        command = [sys.executable, "-m", "churn", "serve", "--headless"]
+        app = subprocess.Popen(
+            [*command, "--database", settings.database, "--port", str(port)],
+            cwd=PROJECT, env=os.environ.copy(), stdout=out, stderr=out,
+        )  # fmt: skip
+    try:
+        _wait_for(port, app, log)
+        yield Site(f"http://127.0.0.1:{port}", settings)
+    finally:
+        app.send_signal(signal.SIGTERM)
+        app.wait(30)
+        made.close()
+
+
+@pytest.fixture
+def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """One tab at the size of a contact centre's screen; a picture of how the test ended is kept."""
+    context = browser.new_context(viewport={"width": 1366, "height": 768}, locale="en-GB")
+    tab = context.new_page()
+    yield tab
+    PICTURES.mkdir(exist_ok=True)
+    tab.screenshot(path=PICTURES / f"{re.sub(r'[^a-z0-9]+', '-', request.node.name.lower())[:100]}.png")
+    context.close()
+
+
+def settled(page: Page) -> None:
+    """Wait until the run has ended and nothing on screen is stale."""
+    expect(page.locator('[data-testid="stStatusWidget"]')).to_have_count(0, timeout=30_000)
+    expect(page.locator("[data-stale=true]")).to_have_count(0, timeout=30_000)
+
+
+def _wait_for(port: int, app: subprocess.Popen[bytes], log: Path) -> None:
+    import time
+    import urllib.error
+    import urllib.request
+
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        assert app.poll() is None, log.read_text(errors="replace")[-2000:]
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2) as answer:
+                if answer.status == 200:
+                    return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.1)
+    raise AssertionError(f"The app did not answer: {log.read_text(errors='replace')[-2000:]}")

@@ -228,13 +228,16 @@ def import_files(asked: argparse.Namespace) -> int:
 
 def check(_asked: argparse.Namespace) -> int:
     """The data contract, the data against it, the models. 1 when something must be mended."""
-    from churn import contract_rules as rules
-    from churn import db
+    from churn import contract_check, db
 
     settings = _existing(_settings())
     with db.connect(settings, "batch") as connection:
-        problems = [*rules.check_contract(connection), *rules.check_files(connection), *rules.check_models(connection)]
-        counts = rules.count_rows(connection)
+        problems = [
+            *contract_check.check_contract(connection),
+            *contract_check.check_files(connection),
+            *contract_check.check_models(connection),
+        ]
+        counts = contract_check.count_rows(connection)
     for view, rows in counts.items():
         print(f"{view:22}{rows:>14,} rows")
     for problem in problems:

@@ -1,7 +1,7 @@
 """The data contract as a table: which views `crm` must have, with which columns; and whether it has them.
 
-Only the catalogue is read here, so it takes milliseconds and runs at every start. What the rows themselves break is in
-`churn.contract_rules`. Every problem carries the SQL that mends it.
+Only the catalogue is read here, so it takes milliseconds and runs at every start; `churn.contract_check` reads the rows
+too. Every problem carries the SQL that mends it, to be run as it stands by the owner of the views.
 """
 # ruff: noqa: S608 - the SQL written here is shown to a person, never run
 
@@ -88,13 +88,14 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """What stands in `crm` under a name: kind by pg_class.relkind, types by column."""
+    """What stands in `crm` under a name: kind by pg_class.relkind, types by column, and as SQL writes them."""
 
     name: str
     kind: str
     definition: str | None
     unreadable_by: list[str]
     types: dict[str, str] = field(default_factory=dict)
+    sql_types: dict[str, str] = field(default_factory=dict)
 
 
 def _columns(text: str) -> tuple[Column, ...]:
@@ -232,8 +233,9 @@ def relations(connection: psycopg.Connection) -> dict[str, Relation]:
             name: Relation(name, kind, definition, unreadable_by)
             for name, kind, definition, unreadable_by in cursor.execute(query("contract", "relations")).fetchall()
         }
-        for relation, name, kind in cursor.execute(query("contract", "columns")).fetchall():
+        for relation, name, kind, sql_type in cursor.execute(query("contract", "columns")).fetchall():
             found[relation].types[name] = kind
+            found[relation].sql_types[name] = sql_type
     return found
 
 
@@ -250,7 +252,7 @@ def time_zone(connection: psycopg.Connection) -> str:
 
 
 def moment(connection: psycopg.Connection) -> dict[str, Any]:
-    """`as_of`, the company's now, and its `time_zone`."""
+    """`as_of`, the company's now, its `time_zone` and its `today`."""
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(query("contract", "moment")).fetchone() or {}
 
@@ -276,60 +278,55 @@ def _catalogue_problems(view: View, relation: Relation | None, zone: str) -> lis
                 Problem(
                     where,
                     f"The column {where} ({column.type}, {needed}) is missing.",
-                    rebuild(view, relation, zone),
+                    retyped(view, relation, zone),
                     is_optional=column.is_optional,
                 )
             )
         elif kind not in ACCEPTED[column.type]:
             sentence = f"The column {where} is {kind} and must be {column.type}."
-            problems.append(Problem(where, sentence, rebuild(view, relation, zone)))
+            problems.append(Problem(where, sentence, retyped(view, relation, zone)))
     if relation.unreadable_by:
         who = ", ".join(relation.unreadable_by)
         problems.append(Problem(f"crm.{view.name}", f"{who} may not read crm.{view.name}.", _grant(view)))
     return problems
 
 
-def rebuild(view: View, relation: Relation, zone: str) -> str:
-    """SQL that puts every column of `view` right at once, keeping what else the relation has."""
-    if relation.kind not in {"v", "m"}:
-        return "; ".join(_alter(view, relation, zone)) + ";"
-    known = {column.name for column in view.columns}
-    pieces = [_expression(column, relation, zone) for column in view.columns]
-    pieces += [f'v."{name}"' for name in relation.types if name not in known]
-    kind = "VIEW" if relation.kind == "v" else "MATERIALIZED VIEW"
-    return (
-        f"DROP {kind} crm.{view.name}; CREATE {kind} crm.{view.name} AS SELECT {', '.join(pieces)} "
-        f"FROM ({(relation.definition or '').strip()}) AS v; {_grant(view)}"
-    )
-
-
-def _alter(view: View, relation: Relation, zone: str) -> list[str]:
-    # A table in the place of a view.
-    lines = []
+def retyped(view: View, relation: Relation, zone: str) -> str:
+    """SQL that gives every column of `view` its place and type at once, keeping what else the relation has."""
+    wanted = {column.name: column for column in view.columns}
+    pieces = {name: f'v."{name}"' for name in relation.types}
+    for name, kind in relation.types.items():
+        if name in wanted and kind not in ACCEPTED[wanted[name].type]:
+            pieces[name] = converted(f'v."{name}"', kind, wanted[name].type, zone)
+    is_new_type = any(piece != f'v."{name}"' for name, piece in pieces.items())
     for column in view.columns:
-        kind = relation.types.get(column.name)
-        if kind is None:
-            lines.append(f"ALTER TABLE crm.{view.name} ADD COLUMN {column.name} {column.type}")
-            if not column.is_nullable:
-                lines.append(
-                    f"UPDATE crm.{view.name} SET {column.name} = {column.otherwise or '/* your value */ NULL'}"
-                )
-        elif kind not in ACCEPTED[column.type]:
-            cast = converted(column.name, kind, column.type, zone)
-            lines.append(f"ALTER TABLE crm.{view.name} ALTER COLUMN {column.name} TYPE {column.type} USING {cast}")
-    return lines
+        if column.name not in pieces:
+            value = "NULL" if column.is_nullable else column.otherwise or "/* your column here */ NULL"
+            pieces[column.name] = f"({value})::{column.type}"
+    return rewritten(view, relation, pieces, is_new_type=is_new_type)
 
 
-def _expression(column: Column, relation: Relation, zone: str) -> str:
-    kind = relation.types.get(column.name)
-    if kind is None:
-        value = "NULL" if column.is_nullable else column.otherwise or "/* your column here */ NULL"
-        if column.otherwise in relation.types:
-            value = f"v.{column.otherwise}"
-        return f"({value})::{column.type} AS {column.name}"
-    if kind in ACCEPTED[column.type]:
-        return f"v.{column.name}"
-    return f"{converted(f'v.{column.name}', kind, column.type, zone)} AS {column.name}"
+def rewritten(
+    view: View,
+    relation: Relation,
+    pieces: dict[str, str],
+    *,
+    distinct: str = "",
+    rest: str = "",
+    is_new_type: bool = False,
+) -> str:
+    """SQL that makes crm.<view> give these pieces of what stands there now. A table gets another name and a view."""
+    name = f"crm.{view.name}"
+    listed = ", ".join(
+        piece if piece == f'v."{column}"' else f"{piece} AS {column}" for column, piece in pieces.items()
+    )
+    if relation.kind != "v":
+        select = f"SELECT {distinct}{listed} FROM {name}_table AS v{rest}"
+        return f"ALTER TABLE {name} RENAME TO {view.name}_table; CREATE VIEW {name} AS {select}; {_grant(view)}"
+    select = f"SELECT {distinct}{listed} FROM ({(relation.definition or '').strip()}) AS v{rest}"
+    if is_new_type:
+        return f"DROP VIEW {name}; CREATE VIEW {name} AS {select}; {_grant(view)}"
+    return f"CREATE OR REPLACE VIEW {name} AS {select};"
 
 
 def converted(expression: str, kind: str, wanted: str, zone: str) -> str:

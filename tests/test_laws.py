@@ -20,7 +20,7 @@ PSYCOPG_ROOMS = (
     "churn/casework.py",
     "churn/cli.py",
     "churn/contract.py",
-    "churn/contract_rules.py",
+    "churn/contract_check.py",
     "churn/db.py",
     "churn/imports/",
     "churn/ledger.py",

@@ -14,9 +14,10 @@ SELECT EXISTS (SELECT FROM desk.company)   AS has_company,
 SELECT EXISTS (SELECT FROM crm.customers) AS has_customers;
 
 -- moment --
--- "Now" of this company, and the zone its days are days in.
-SELECT coalesce((SELECT data_until FROM desk.company), now())   AS as_of,
-       coalesce((SELECT time_zone FROM desk.company), 'UTC')    AS time_zone;
+-- "Now" of this company, the zone its days are days in, and its day.
+SELECT as_of, time_zone, (as_of AT TIME ZONE time_zone)::date AS today
+FROM (SELECT coalesce((SELECT data_until FROM desk.company), now()) AS as_of,
+             coalesce((SELECT time_zone FROM desk.company), 'UTC')  AS time_zone) AS company;
 
 -- relations --
 -- Every relation in crm: its kind, its definition, which of our roles may not read it.
@@ -31,13 +32,19 @@ FROM pg_class AS c
 WHERE c.relnamespace = to_regnamespace('crm') AND c.relkind IN ('v', 'm', 'r', 'p', 'f');
 
 -- columns --
--- Every column in crm, in its relation's order, by the name of its type.
-SELECT c.relname AS relation, a.attname AS name, t.typname AS type
+-- Every column in crm, in its relation's order: the name of its type, and the type as SQL writes it.
+SELECT c.relname AS relation, a.attname AS name, t.typname AS type, format_type(a.atttypid, a.atttypmod) AS sql_type
 FROM pg_class AS c
 JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 JOIN pg_type AS t ON t.oid = coalesce(nullif((SELECT typbasetype FROM pg_type WHERE oid = a.atttypid), 0), a.atttypid)
 WHERE c.relnamespace = to_regnamespace('crm') AND c.relkind IN ('v', 'm', 'r', 'p', 'f')
 ORDER BY c.relname, a.attnum;
+
+-- table_size --
+-- How many rows a table is thought to have.
+SELECT reltuples::bigint AS rows
+FROM pg_class
+WHERE relname = %(name)s AND relnamespace = to_regnamespace(quote_ident(%(schema)s));
 
 -- models --
 -- Of each kind of model: the current version, whether its bytes are those that were registered, the newest refusal.
@@ -53,8 +60,8 @@ LEFT JOIN desk.model_versions AS m ON m.kind = kinds.kind AND m.status = 'curren
 
 -- set_aside --
 -- Files of which rows were set aside, newest import of each path, worst first.
-SELECT path, rows_read, rows_set_aside, reason
-FROM (SELECT DISTINCT ON (f.path) f.path, f.rows_read, f.rows_set_aside,
+SELECT path, file_id, rows_read, rows_set_aside, reason
+FROM (SELECT DISTINCT ON (f.path) f.path, f.file_id, f.rows_read, f.rows_set_aside,
              (SELECT reason FROM feed.set_aside AS s WHERE s.file_id = f.file_id
               GROUP BY reason ORDER BY count(*) DESC, reason LIMIT 1) AS reason
       FROM feed.files AS f

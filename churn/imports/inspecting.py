@@ -64,7 +64,7 @@ def inspect_file(
     """
     with path.open("rb") as raw:
         digest = hashlib.file_digest(raw, "sha256").hexdigest()
-    with refusing_damage(path), _open_bytes(path) as stream:
+    with refusing_damage(path), open_bytes(path) as stream:
         scan = _scan(path.name, stream)
     found = scan.encoding(encoding)
     with refusing_damage(path), open_text(path, found) as text:
@@ -73,10 +73,12 @@ def inspect_file(
     return Inspection(path, digest, found, mark, header, scan.lines, scan.is_doubtful(found))
 
 
-def open_text(path: Path, encoding: str) -> IO[str]:
-    """The file as text, unpacked if it is packed. Bytes that are not in the encoding become lone surrogates."""
+def open_text(path: Path, encoding: str, offset: int = 0) -> IO[str]:
+    """The file as text from `offset` on, unpacked if packed. Bytes not in the encoding become lone surrogates."""
     errors = "strict" if encoding.startswith(("utf-16", "utf-32")) else "surrogateescape"
-    return io.TextIOWrapper(_open_bytes(path), encoding=encoding, errors=errors, newline="")
+    stream = open_bytes(path)
+    stream.seek(offset)
+    return io.TextIOWrapper(stream, encoding=encoding, errors=errors, newline="")
 
 
 @contextmanager
@@ -90,7 +92,8 @@ def refusing_damage(path: Path) -> Iterator[None]:
         raise Refusal(f"{path.name} is not text in the encoding {getattr(error, 'encoding', 'it declares')}.") from None
 
 
-def _open_bytes(path: Path) -> IO[bytes]:
+def open_bytes(path: Path) -> IO[bytes]:
+    """The file's bytes, unpacked if they are packed."""
     with path.open("rb") as file:
         is_packed = file.read(2) == _GZIP
     return gzip.open(path, "rb") if is_packed else path.open("rb")  # type: ignore[return-value]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,7 +14,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from churn.imports.inspecting import LONGEST_FIELD, Inspection, Refusal, open_text, refusing_damage
+from churn.imports.blocks import BLOCK, Block, parse_block, read_blocks
+from churn.imports.inspecting import (
+    LONGEST_FIELD,
+    Inspection,
+    Refusal,
+    open_bytes,
+    open_text,
+    refusing_damage,
+)
 
 CHUNK_ROWS = 100_000
 CHUNK_BYTES = 64 << 20  # a chunk ends here too, so that long notes do not fill the memory
@@ -57,17 +66,51 @@ def read_chunks(file: Inspection, *, rows: int = CHUNK_ROWS, size: int = CHUNK_B
     do not match up: nobody can tell where such a row ends.
     """
     csv.field_size_limit(LONGEST_FIELD)  # one limit for the process; its default is 128 kB
-    with refusing_damage(file.path), open_text(file.path, file.encoding) as text:
+    is_plain = file.encoding in ("utf-8", "utf-8-sig") and not file.is_doubtful
+    with refusing_damage(file.path):
         parts: list[Chunk] = []
         taken, began = 0, 0
-        for batch in _Batches(text, file, size):
-            parts.append(_columns(batch, file))
-            taken += len(batch.rows)
-            if taken >= rows or batch.position - began >= size:
+        for part, position in _quick_parts(file, size) if is_plain else _slow_parts(file, size):
+            parts.append(part)
+            taken += len(part) + len(part.set_aside)
+            if taken >= rows or position - began >= size:
                 yield _joined(parts)
-                parts, taken, began = [], 0, batch.position
+                parts, taken, began = [], 0, position
         if parts:
             yield _joined(parts)
+
+
+def _quick_parts(file: Inspection, size: int) -> Iterator[tuple[Chunk, int]]:
+    """Parts of the file and how many of its bytes were read by then."""
+    header = list(file.header)
+    with open_bytes(file.path) as stream:
+        for block in read_blocks(stream, file.delimiter, min(BLOCK, size)):
+            is_first = block.line == 1
+            columns = parse_block(block, header, file.delimiter) if block.is_sound else None
+            if columns and is_first and not _is_header([column[0].as_py() for column in columns.values()], header):
+                columns = None  # empty lines before it, names in quotes over two lines: let the slow way see to it
+            if columns is None:
+                yield from _slow_parts(file, size, block)
+            else:
+                skipped = 1 if is_first else 0
+                mine = {name: column.slice(skipped) for name, column in columns.items()}
+                yield Chunk(block.starts[skipped:], mine), block.offset + len(block.data)
+
+
+def _is_header(row: list[str], header: list[str]) -> bool:
+    return [cell.strip("\ufeff \t\u00a0") or f"column {n}" for n, cell in enumerate(row, start=1)] == header
+
+
+def _slow_parts(file: Inspection, size: int, block: Block | None = None) -> Iterator[tuple[Chunk, int]]:
+    """The same by the `csv` module: the whole file, one sound block of it, or all from an unsound one on."""
+    offset = block.offset if block else 0
+    if block and block.is_sound:
+        text: IO[str] = io.TextIOWrapper(io.BytesIO(block.data), encoding="utf-8", newline="")
+    else:
+        text = open_text(file.path, file.encoding, offset)
+    with text:
+        for batch in _Batches(text, file, size=size, line=block.line if block else 1):
+            yield _columns(batch, file), offset + batch.position
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +123,20 @@ class _Batch:
 class _Batches:
     """A file's rows as Python lists, few at a time."""
 
-    def __init__(self, text: IO[str], file: Inspection, size: int) -> None:
-        self._file, self._size = file, size
+    def __init__(self, text: IO[str], file: Inspection, *, size: int, line: int) -> None:
+        self._file, self._size, self._lines_before = file, size, line - 1
         self._bytes = text.buffer  # type: ignore[attr-defined]
         self._reader = csv.reader(text, delimiter=file.delimiter, strict=True)
 
     def __iter__(self) -> Iterator[_Batch]:
-        self._skip_header()
+        if not self._lines_before:
+            self._skip_header()
         while True:
             rows: list[list[str]] = []
             lines: list[int] = []
             began = self._bytes.tell()
             while len(rows) < _BATCH_ROWS and self._bytes.tell() - began < self._size:
-                before = self._reader.line_num + 1
+                before = self._line + 1
                 more = self._slice(before)
                 if not more:
                     break
@@ -105,6 +149,10 @@ class _Batches:
                 rows = [row for row in rows if row]
             yield _Batch(rows, lines, self._bytes.tell())
 
+    @property
+    def _line(self) -> int:
+        return self._lines_before + self._reader.line_num
+
     def _skip_header(self) -> None:
         for row in self._reader:
             if len(row) > 1 or "".join(row).strip("\ufeff "):
@@ -116,11 +164,11 @@ class _Batches:
             rows.extend(islice(self._reader, _SLICE_ROWS))
         except csv.Error as error:
             start = before + sum(map(_height, rows))
-            raise Refusal(_quote_sentence(self._file.path.name, start, self._reader.line_num, str(error))) from None
+            raise Refusal(_quote_sentence(self._file.path.name, start, self._line, str(error))) from None
         return rows
 
     def _starts(self, rows: list[list[str]], before: int) -> list[int]:
-        after = self._reader.line_num + 1
+        after = self._line + 1
         if after - before == len(rows):  # no line break inside quotes: one line a row
             return list(range(before, after))
         starts = [before]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from churn.imports.inspecting import Inspection, Refusal, inspect_file
 from churn.imports.reading import Chunk, read_chunks
@@ -101,9 +104,9 @@ def test_lines_are_counted_through_quoted_line_breaks_and_empty_lines(tmp_path: 
 def test_lines_are_counted_across_chunks(tmp_path: Path) -> None:
     content = b"id,name\n" + b"".join(b'%d,"x\ny"\n' % n for n in range(30_000))
     file = inspect(tmp_path, content)
-    lines = [line for chunk in read_chunks(file, rows=10_000) for line in chunk.lines.tolist()]
-    assert lines == list(range(2, 60_002, 2))
-    assert [len(chunk) for chunk in read_chunks(file, rows=10_000)] == [10_000] * 3
+    chunks = list(read_chunks(file, size=50_000))
+    assert [line for chunk in chunks for line in chunk.lines.tolist()] == list(range(2, 60_002, 2))
+    assert len(chunks) > 3
 
 
 def test_a_ragged_row_keeps_what_stands_beyond_the_header(tmp_path: Path) -> None:
@@ -161,6 +164,41 @@ def test_long_rows_end_a_chunk_early(tmp_path: Path) -> None:
     sizes = [len(chunk) for chunk in read_chunks(inspect(tmp_path, content), size=10 << 20)]
     assert sum(sizes) == 300
     assert max(sizes) <= 200
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    rows=st.lists(
+        st.one_of(
+            st.text('ab," \n\r', max_size=8),
+            st.tuples(st.text('a,"\n', max_size=4), st.text('b,"\r\n', max_size=4)).map(
+                lambda pair: ",".join('"' + cell.replace('"', '""') + '"' for cell in pair) + "\n"
+            ),
+            st.just("1,a\n"),
+            st.just("id,name\n"),
+        ),
+        max_size=12,
+    ),
+    size=st.integers(min_value=1, max_value=64),
+)
+def test_the_quick_way_reads_what_the_strict_one_reads(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[str], size: int
+) -> None:
+    file = inspect(tmp_path_factory.mktemp("quick"), ("id,name\n" + "".join(rows)).encode())
+    assert everything(file, size) == everything(replace(file, is_doubtful=True), size)
+
+
+def everything(file: Inspection, size: int) -> tuple[list[tuple[object, ...]], list[tuple[int, str]], str | None]:
+    """Rows with their lines, what is set aside, and the refusal."""
+    taken: list[tuple[object, ...]] = []
+    set_aside: list[tuple[int, str]] = []
+    try:
+        for chunk in read_chunks(file, size=size):
+            taken += zip(chunk.lines.tolist(), *map(to_list, chunk.columns.values()), strict=True)
+            set_aside += [(one.line, one.reason) for one in chunk.set_aside]
+    except Refusal as refusal:
+        return [], [], str(refusal)
+    return taken, set_aside, None
 
 
 def test_unnamed_columns_are_named_by_their_place(tmp_path: Path) -> None:

@@ -163,9 +163,8 @@ def test_subscriptions_of_nobody_are_set_aside(small: Small) -> None:
 def test_the_company_is_written_and_its_clock_stands_where_the_mapping_says(both: Small) -> None:
     both.take_in()
     columns = "name, time_zone, phone_region, currency, horizon_days, snapshot_on, data_until, source"
-    assert both.rows(f"SELECT {columns} FROM desk.company") ==  # noqa: S608 [
-        ("Small", "Europe/London", "GB", "GBP", 90, None, None, "files")
-    ]
+    found = both.rows(f"SELECT {columns} FROM desk.company")  # noqa: S608
+    assert found == [("Small", "Europe/London", "GB", "GBP", 90, None, None, "files")]
 
 
 def test_another_companys_files_are_refused(both: Small) -> None:
@@ -268,7 +267,7 @@ def progress(name, done, total):
         print("half", flush=True)
         sys.stdin.readline()
 
-reading.read_chunks.__kwdefaults__["rows"] = 10_000
+reading.read_chunks.__kwdefaults__.update(rows=10_000, size=500_000)
 with db.connect(read_settings(sys.argv[1]), "batch") as conn:
     import_folder(conn, Path(sys.argv[2]), load_mapping(sys.argv[3]), progress=progress)
 """

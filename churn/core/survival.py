@@ -130,7 +130,9 @@ class TenureCurve:
 
     def _codes(self, X: pd.DataFrame) -> Array:
         if len(X) <= 16:
-            return self.columns_.codes_of_rows(X.to_dict("records"))  # a caller: no pandas per column
+            return self.columns_.codes_of_rows(
+                X.rename(columns=str).to_dict("records")
+            )  # a caller: no pandas per column
         return self.columns_.codes(X)
 
     def _level(self, j: int, code: float) -> str:

@@ -19,7 +19,7 @@ from scipy.linalg import cholesky, solve, solve_triangular
 from scipy.optimize import lsq_linear, minimize
 from scipy.special import expit
 from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.utils.parallel import _get_threadpool_controller
 
 from churn.core.columns import Array, Columns, Derived, Design, tokens
@@ -173,7 +173,15 @@ def leftover(which: Array, slip: Array, curve: Array) -> float:
     return float(((total[seen] ** 2 / spread[seen]).sum() - freedom) / np.sqrt(2 * freedom))
 
 
-def useful_derived(columns: Columns, coded: Array, target: Array, *, fixed: frozenset[int], seed: int) -> list[Derived]:
+def useful_derived(
+    columns: Columns,
+    coded: Array,
+    target: Array,
+    splits: list[tuple[Array, Array]],
+    *,
+    fixed: frozenset[int],
+    seed: int,
+) -> list[Derived]:
     """The derived columns that explain what a first model leaves over, the strongest first, each given the ones before.
 
     `fixed` are columns with a declared sign; they enter no derived column, or the sign would not hold.
@@ -182,7 +190,7 @@ def useful_derived(columns: Columns, coded: Array, target: Array, *, fixed: froz
     paired = [j for j in open_ if len(np.unique(coded[:5000, j])) > 4]
     if len(paired) < 2:
         return []
-    chance = out_of_fold(columns, coded, target, seed)
+    chance = out_of_fold(columns, coded, target, splits, seed)
     slip, curve = target - chance, chance * (1 - chance)
     alone = {j: leftover(quantile_groups(coded[:, j]), slip, curve) for j in paired}
     if len(paired) > WIDEST:
@@ -213,10 +221,10 @@ def forward_choice(proposed: list[tuple[Derived, Array]], slip: Array, curve: Ar
     return kept
 
 
-def out_of_fold(columns: Columns, coded: Array, target: Array, seed: int) -> Array:
+def out_of_fold(columns: Columns, coded: Array, target: Array, splits: list[tuple[Array, Array]], seed: int) -> Array:
     """(n,) chance of each row by a first boosted model that has not seen it."""
     chance = np.empty(len(target))
-    for train, test in folds(target, 3, seed):
+    for train, test in splits:
         design = Design(columns, seed=seed)
         model = boosted({"learning_rate": 0.08, "max_leaf_nodes": 15, "max_features": 0.3}, len(train), 120, seed=seed)
         model.fit(design.fit_transform(coded[train], target[train]), target[train])
@@ -224,9 +232,10 @@ def out_of_fold(columns: Columns, coded: Array, target: Array, seed: int) -> Arr
     return chance
 
 
-def folds(target: Array, n_folds: int, seed: int) -> list[tuple[Array, Array]]:
-    """Train and test rows of stratified, shuffled folds."""
-    return list(StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(np.zeros(len(target)), target))
+def folds(target: Array, n_folds: int, seed: int, groups: Array | None = None) -> list[tuple[Array, Array]]:
+    """Train and test rows of stratified, shuffled folds; rows of one group stay together."""
+    kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+    return list(kind(n_folds, shuffle=True, random_state=seed).split(np.zeros(len(target)), target, groups))
 
 
 def boosted(

@@ -28,6 +28,8 @@ from churn.core.columns import Array, Columns, Design, tokens
 from churn.core.refusals import NotEnoughData, leak_suspicions
 
 Progress = Callable[[float, str], None]
+Splits = list[tuple[Array, Array]]
+MANY_ROWS = 10_000  # three inner folds instead of five
 MOST_SELECTION_ROWS = 40_000  # inner selection beyond this only costs time
 BATCH_ROWS = 20_000
 
@@ -55,16 +57,17 @@ class ChurnRisk(ClassifierMixin, BaseEstimator):
         self.min_rows = min_rows
         self.min_each = min_each
 
-    def fit(self, X: pd.DataFrame, y: Any, progress: Progress | None = None) -> Self:
+    def fit(self, X: pd.DataFrame, y: Any, progress: Progress | None = None, groups: Any = None) -> Self:
         """Learn from (n, p) raw columns and n outcomes of two kinds.
 
-        `progress`, if given, is called with the share done (0 to 1) and what is being done.
+        `progress`, if given, is called with the share done (0 to 1) and what is being done. `groups`, if given, are n
+        ids: rows of one id, such as a customer at several dates, are never on both sides of an inner fold.
         Raises NotEnoughData for too few rows or outcomes; ValueError where X or y cannot be read.
         """
         tell = progress or _silent
         target = self._read_target(X, y)
         with one_thread():
-            self._learn(X, target, tell)
+            self._learn(X, target, None if groups is None else np.asarray(groups), tell)
         tell(1.0, "done")
         return self
 
@@ -102,19 +105,21 @@ class ChurnRisk(ClassifierMixin, BaseEstimator):
         """The usual value of each raw column: median of numbers and dates, commonest level of the rest."""
         return {column.name: column.usual for column in self.columns_.columns}
 
-    def _learn(self, X: pd.DataFrame, target: Array, tell: Progress) -> None:
+    def _learn(self, X: pd.DataFrame, target: Array, groups: Array | None, tell: Progress) -> None:
         tell(0.02, "reading the columns")
         self.feature_names_in_ = np.array([str(name) for name in X.columns], dtype=object)
         self.columns_ = Columns(X)
         coded = self.columns_.codes(X)
         chosen = self._selection_rows(target)
         fixed = frozenset(self._signs_by_column())
-        derived = useful_derived(self.columns_, coded[chosen], target[chosen], fixed=fixed, seed=self.seed)
+        ids = None if groups is None else groups[chosen]
+        splits = [folds(target[chosen], n, self.seed, ids) for n in (2, 3, 5 if len(chosen) <= MANY_ROWS else 3)]
+        derived = useful_derived(self.columns_, coded[chosen], target[chosen], splits[1], fixed=fixed, seed=self.seed)
         self.derived_ = [made.name(self.columns_.names) for made in derived]
         self.design_ = Design(self.columns_, derived, seed=self.seed)
-        rounds = self._choose(coded[chosen], target[chosen], tell)
+        rounds = self._choose(coded[chosen], target[chosen], splits[2], tell)
         self._fit_members(coded, target, rounds, tell)
-        alone = auc_alone(self.columns_, coded[chosen], target[chosen], self.seed)
+        alone = auc_alone(self.columns_, coded[chosen], target[chosen], splits[0])
         self.suspicions_ = leak_suspicions(self.inner_auc_, alone, {name: tokens(name) for name in alone})
 
     def _read_target(self, X: pd.DataFrame, y: Any) -> Array:
@@ -147,10 +152,9 @@ class ChurnRisk(ClassifierMixin, BaseEstimator):
             j: int(np.sign(wanted[c.name])) for j, c in columns if wanted.get(c.name) and (c.is_numeric or c.is_yes_no)
         }
 
-    def _choose(self, coded: Array, target: Array, tell: Progress) -> list[int]:
+    def _choose(self, coded: Array, target: Array, splits: Splits, tell: Progress) -> list[int]:
         """Try every candidate on inner folds; sets the blend, gives the rounds each boosted candidate needs."""
         self.candidates_ = candidates_for(len(target), self.columns_.n_informative)
-        splits = folds(target, 5 if len(target) <= 10_000 else 3, self.seed)
         logits, rounds = np.empty((len(target), len(self.candidates_))), np.zeros((len(splits), len(self.candidates_)))
         for i, (train, test) in enumerate(splits):
             design = Design(self.columns_, self.design_.derived, seed=self.seed)
@@ -209,14 +213,14 @@ class ChurnRisk(ClassifierMixin, BaseEstimator):
         return moved
 
 
-def auc_alone(columns: Columns, coded: Array, target: Array, seed: int) -> dict[str, float]:
-    """Held-out AUC of each raw column by itself: the rate of its level or quantile, from the other half of the rows."""
+def auc_alone(columns: Columns, coded: Array, target: Array, splits: Splits) -> dict[str, float]:
+    """Held-out AUC of each raw column by itself: the rate of its level or quantile, from the other rows."""
     found = {}
     for j, column in enumerate(columns.columns):
         if column.kind != "skipped":
             which = quantile_groups(coded[:, j]) if column.is_numeric else coded[:, j].astype(int)
             rates = np.empty(len(target))
-            for train, test in folds(target, 2, seed):
+            for train, test in splits:
                 rows = np.bincount(which[train], minlength=which.max() + 1)
                 events = np.bincount(which[train], target[train], minlength=which.max() + 1)
                 rates[test] = ((events + 5 * target.mean()) / (rows + 5))[which[test]]

@@ -220,6 +220,14 @@ def test_one_column_that_gives_nearly_everything_is_asked_about() -> None:
     assert asked == ["The column a alone gives nearly all there is (AUC 0.84 of 0.86): is it known before?"]
 
 
+def test_a_customer_seen_at_several_dates_is_not_learned_by_heart() -> None:
+    rng = np.random.default_rng(0)
+    ids = np.repeat(np.arange(150), 4)
+    frame, y = pd.DataFrame({"size": rng.random(150)[ids], "spend": rng.random(150)[ids]}), rng.random(150)[ids] > 0.5
+    assert ChurnRisk().fit(frame, y).inner_auc_ > 0.85
+    assert ChurnRisk().fit(frame, y, groups=ids).inner_auc_ < 0.65
+
+
 def test_progress_runs_from_start_to_done(table: pd.DataFrame) -> None:
     told: list[tuple[float, str]] = []
     ChurnRisk().fit(

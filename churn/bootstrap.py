@@ -95,14 +95,10 @@ def install_requirements() -> None:
         else [sys.executable, "-m", "pip", "--python", str(python())]
     )
     began = time.monotonic()
-    process = subprocess.Popen(
-        [*pip, "install", "--disable-pip-version-check", "--progress-bar", "off", "-r", str(REQUIREMENTS)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    words = tell_pip(process, began)
-    if process.wait() != 0:
+    install = [*pip, "install", "--disable-pip-version-check", "--progress-bar", "off", "-r", str(REQUIREMENTS)]
+    with subprocess.Popen(install, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        words = tell_pip(process, began)
+    if process.returncode != 0:
         raise CannotSetUp("pip could not install requirements.txt:\n" + "\n".join(words[-12:]))
     say(f"  installed in {time.monotonic() - began:.0f} s")
 

@@ -163,7 +163,7 @@ def run(asked: argparse.Namespace) -> int:
         from churn import training
 
         with progress.step("Models"):
-            training.train(settings, progress=progress, by=getpass.getuser())
+            training.train(settings, progress=progress, by=_who())
     if not state.has_scores:
         from churn import scoring
 
@@ -251,9 +251,9 @@ def sync(_asked: argparse.Namespace) -> int:
     """The search directory from `crm`."""
     from churn import scoring
 
-    progress = Progress()
+    settings, progress = _existing(_settings()), Progress()
     with progress.step("Search directory"):
-        scoring.sync_directory(_existing(_settings()), progress=progress)
+        scoring.sync_directory(settings, progress=progress)
     return 0
 
 
@@ -261,9 +261,9 @@ def train(_asked: argparse.Namespace) -> int:
     """New model versions, each judged; a refusal is a sentence among them."""
     from churn import training
 
-    progress = Progress()
+    settings, progress = _existing(_settings()), Progress()
     with progress.step("Models"):
-        reports = training.train(_existing(_settings()), progress=progress, by=getpass.getuser())
+        reports = training.train(settings, progress=progress, by=_who())
     for report in reports:
         print(report)
     return 0
@@ -273,9 +273,9 @@ def score(_asked: argparse.Namespace) -> int:
     """Everyone's scores by the current models."""
     from churn import scoring
 
-    progress = Progress()
+    settings, progress = _existing(_settings()), Progress()
     with progress.step("Scores"):
-        scoring.score_everyone(_existing(_settings()), progress=progress)
+        scoring.score_everyone(settings, progress=progress)
     return 0
 
 
@@ -345,6 +345,14 @@ def _existing(settings: Settings) -> Settings:
     if not db.exists(settings):
         raise NotYet(f"There is no database {settings.database} yet: `python3 -m churn run` or `import` makes it.")
     return settings
+
+
+def _who() -> str:
+    """The account this runs as; a container may have none of that number."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 def _told(report: FileReport) -> str:

@@ -22,6 +22,7 @@ PSYCOPG_ROOMS = (
     "churn/contract.py",
     "churn/contract_check.py",
     "churn/db.py",
+    "churn/gateway.py",
     "churn/imports/",
     "churn/ledger.py",
     "churn/registry.py",

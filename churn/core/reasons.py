@@ -6,14 +6,18 @@ sentence quotes the caller's value, never the model's idea of it, so it cannot c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 
 from churn.core import features, words
-from churn.core.records import CallerFacts, Contact
+from churn.core.records import CallerFacts, Contact, Subscription
+from churn.core.text import visible
 
 LEAST_POINTS = 0.005  # half a percentage point: less is not worth an agent's second
+UNKNOWN = "unknown"  # how features.sql names a contact without a reason
+LONGEST_VALUE = 80  # characters of a CRM value
 Values = Mapping[str, features.Value]
 
 
@@ -52,9 +56,25 @@ class Scene:
             for contact in self.facts.contacts
             if contact.direction == "in"
             and (self.facts.as_of - contact.started_at).days < days
-            and (reason is None or (contact.reason or "unknown") == reason)
+            and (reason is None or (contact.reason or UNKNOWN) == reason)
             and (not unresolved or contact.is_resolved is False)
         ]
+
+    def still_open(self, days: int, reason: str | None = None) -> list[Contact]:
+        """Unresolved inbound contacts of the last days that no later contact about the same has resolved."""
+        settled: dict[str | None, datetime] = {}
+        for contact in self.facts.contacts:
+            if contact.is_resolved:
+                settled.setdefault(contact.reason, contact.started_at)
+        return [
+            contact
+            for contact in self.inbound(days, reason, unresolved=True)
+            if contact.reason not in settled or contact.started_at > settled[contact.reason]
+        ]
+
+    def live(self) -> list[Subscription]:
+        """The lines live on this day, dearest first; none: no customer today."""
+        return [line for line in self.facts.subscriptions if line.is_live(self.today)]
 
 
 Said = tuple[str, date | None]
@@ -68,7 +88,8 @@ def explain(moved: Mapping[str, float], scene: Scene, most: int = 3) -> tuple[Re
     """
     told: list[Reason] = []
     topics: set[str] = set()
-    for column, points in sorted(moved.items(), key=lambda item: (-item[1], item[0])):
+    worth_saying = [(column, points) for column, points in moved.items() if math.isfinite(points)]
+    for column, points in sorted(worth_saying, key=lambda item: (-item[1], item[0])):
         if points < LEAST_POINTS or len(told) == most:
             break
         said = say(column, scene)
@@ -80,10 +101,11 @@ def explain(moved: Mapping[str, float], scene: Scene, most: int = 3) -> tuple[Re
 
 
 def topic_of(column: str) -> str:
-    """Columns that tell one story give one reason."""
-    for topic, starts in TOPICS.items():
-        if column.startswith(starts):
-            return topic
+    """Columns that tell one story give one reason. A CRM column is its own story, whatever its name begins with."""
+    if column.startswith("usage_"):
+        return column.removesuffix("_change")
+    if column in features.BY_NAME or column.startswith("contacts_about_"):
+        return next((topic for topic, starts in TOPICS.items() if column.startswith(starts)), column)
     return column
 
 
@@ -103,13 +125,19 @@ def say(column: str, scene: Scene) -> Said | None:
     value = scene.values.get(column)
     if value is None or column in UNSAID:
         return None
-    if column.startswith("contacts_about_"):
-        return _about(column.removeprefix("contacts_about_").removesuffix("_365d"), scene)
-    if column.startswith("events_"):
-        return _event(column.removeprefix("events_").removesuffix("_90d"), scene)
-    if column.startswith("usage_"):
-        return _usage(column, value)
+    if not _is_attribute(column, scene):
+        if column.startswith("contacts_about_"):
+            return _about(column.removeprefix("contacts_about_").removesuffix("_365d"), scene)
+        if column.startswith("events_"):
+            return _event(column.removeprefix("events_").removesuffix("_90d"), scene)
+        if column.startswith("usage_"):
+            return _usage(column, value)
     return _attribute(column, value, scene)
+
+
+def _is_attribute(column: str, scene: Scene) -> bool:
+    attributes = scene.facts.features.get("attributes")
+    return isinstance(attributes, Mapping) and column.removeprefix("attribute_") in attributes
 
 
 def _contacts(days: int) -> Callable[[Scene], Said | None]:
@@ -137,36 +165,50 @@ def _unresolved(scene: Scene) -> Said | None:
 def _same_reason(scene: Scene) -> Said | None:
     by_reason: dict[str, list[Contact]] = {}
     for contact in scene.inbound(90):
-        by_reason.setdefault(contact.reason or "unknown", []).append(contact)
+        by_reason.setdefault(contact.reason or UNKNOWN, []).append(contact)
     if not by_reason:
         return None
     reason, found = max(by_reason.items(), key=lambda item: len(item[1]))
-    last = scene.day(found[0].started_at)
-    return f"{words.count(len(found), 'contact')} about {words.spoken(reason)} in 90 days, last {last}", found[
-        0
-    ].started_at
+    return _counted(len(found), reason, "90 days", found[0], scene)
+
+
+def _counted(n: int, reason: str, window: str, last: Contact, scene: Scene) -> Said:
+    about = f"about {words.spoken(reason)}" if reason != UNKNOWN else "without a reason given"
+    text = f"{words.count(n, 'contact')} {about} in {window}, last {scene.day(last.started_at)}"
+    return text, last.started_at
+
+
+def _of_the_year(scene: Scene) -> list[Contact]:
+    since = scene.facts.as_of - timedelta(days=365)
+    return [contact for contact in scene.facts.contacts if contact.started_at > since]
 
 
 def _escalated(scene: Scene) -> Said | None:
-    found = next((contact for contact in scene.facts.contacts if contact.is_escalated), None)
+    found = next((contact for contact in _of_the_year(scene) if contact.is_escalated), None)
     return (f"Escalated on {scene.day(found.started_at)}", found.started_at) if found else None
 
 
 def _csat(scene: Scene) -> Said | None:
-    rated = next((contact for contact in scene.facts.contacts if contact.csat is not None), None)
-    return (f"Gave {rated.csat} of 5 on {scene.day(rated.started_at)}", rated.started_at) if rated else None
+    rated = [(contact.csat, contact.started_at) for contact in _of_the_year(scene) if contact.csat is not None]
+    if not rated:
+        return None
+    last = rated[0][1]
+    if len(rated) == 1:
+        return f"Gave {rated[0][0]} of 5 on {scene.day(last)}", last
+    mean = sum(given for given, _ in rated) / len(rated)
+    return f"Gave {mean:.1f} of 5 on average over {len(rated)} contacts, last {scene.day(last)}", last
 
 
 def _last_contact(scene: Scene) -> Said | None:
     found = scene.inbound(365)
     if not found:
-        return "No contact in the last year", None
+        return "No contact from them in the last year", None
     about = f" about {words.spoken(found[0].reason)}" if found[0].reason else ""
     return f"Last contact {scene.day(found[0].started_at)}{about}", found[0].started_at
 
 
 def _term(scene: Scene) -> Said | None:
-    ends = [s.term_ends_on for s in scene.facts.subscriptions if s.term_ends_on and s.is_live(scene.today)]
+    ends = [line.term_ends_on for line in scene.live() if line.term_ends_on]
     if not ends:
         return None
     end = min(ends)
@@ -179,34 +221,50 @@ def _tenure(scene: Scene) -> Said | None:
 
 
 def _price(scene: Scene) -> Said | None:
-    live = [s for s in scene.facts.subscriptions if s.is_live(scene.today)]
+    live = scene.live()
     if not live:
         return None
-    total = float(sum(s.monthly_price for s in live))
-    since = max(s.started_on for s in live)
+    total = float(sum(line.monthly_price for line in live))
+    since = max(line.started_on for line in live)
     return f"Pays {scene.money(total)} a month, since {scene.day(since)}", since
 
 
 def _plan(scene: Scene) -> Said | None:
-    live = [s for s in scene.facts.subscriptions if s.is_live(scene.today)]
+    live = scene.live()
     return (f"On {live[0].plan} since {scene.day(live[0].started_on)}", live[0].started_on) if live else None
 
 
+def _plan_change(scene: Scene) -> Said | None:
+    newest = max(scene.facts.subscriptions, key=lambda line: line.started_on, default=None)
+    if newest is None or scene.values.get("days_since_plan_change") is None:
+        return None
+    return f"Took {newest.plan} on {scene.day(newest.started_on)}", newest.started_on
+
+
 def _bill(scene: Scene) -> Said | None:
+    last, bills = scene.values.get("bill_last"), scene.facts.invoices
+    if last is None or not bills:
+        return None
+    return f"Bill of {scene.day(bills[0].issued_on)}: {scene.money(float(last))}", bills[0].issued_on
+
+
+def _bill_change(scene: Scene) -> Said | None:
     change, bills = scene.values.get("bill_change"), scene.facts.invoices
     if change is None or not bills:
         return None
+    shown = scene.money(abs(float(change)))
+    if shown == scene.money(0):
+        return None
     way = "up" if float(change) > 0 else "down"
-    return (
-        f"Bill of {scene.day(bills[0].issued_on)} {way} {scene.money(abs(float(change)))} on their own average",
-        bills[0].issued_on,
-    )
+    return f"Bill of {scene.day(bills[0].issued_on)} {way} {shown} on their own average", bills[0].issued_on
 
 
 def _payment(scene: Scene) -> Said | None:
     overdue = [bill for bill in scene.facts.invoices if bill.paid_on is None and bill.due_on < scene.today]
     if overdue:
         total = float(sum(bill.amount for bill in overdue))
+        if total <= 0:
+            return None  # credit notes
         return f"{scene.money(total)} overdue since {scene.day(overdue[-1].due_on)}", overdue[-1].due_on
     late = [bill for bill in scene.facts.invoices if bill.paid_on and bill.paid_on > bill.due_on]
     return (
@@ -232,10 +290,7 @@ def _about(reason: str, scene: Scene) -> Said | None:
     if not found:
         return None
     n = int(float(scene.values[f"contacts_about_{reason}_365d"] or 0))
-    return (
-        f"{words.count(n, 'contact')} about {words.spoken(reason)} in a year, last {scene.day(found[0].started_at)}",
-        found[0].started_at,
-    )
+    return _counted(n, reason, "a year", found[0], scene)
 
 
 def _event(kind: str, scene: Scene) -> Said | None:
@@ -247,17 +302,25 @@ def _usage(column: str, value: features.Value) -> Said | None:
     measure = words.spoken(column.removeprefix("usage_").removesuffix("_change"))
     if not isinstance(value, (int, float)):
         return None
-    if column.endswith("_change"):
-        way = "up" if value > 0 else "down"
-        return f"Use of {measure} {way} {abs(value):,.0f} on their own average", None
-    return f"Used {value:,.0f} {measure} last month", None
+    if not column.endswith("_change"):
+        return f"Used {_figure(value)} {measure} in the last full month on record", None
+    way = "up" if value > 0 else "down"
+    return (f"Use of {measure} {way} {_figure(abs(value))} on their own average", None) if value else None
+
+
+def _figure(value: float) -> str:
+    """Three figures say enough: `0.4`, `12.5`, `1,234`."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _attribute(column: str, value: features.Value, scene: Scene) -> Said | None:
     label = words.spoken(column.removeprefix("attribute_"))
-    shown = {True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else value
-    if isinstance(shown, float):
-        shown = f"{shown:,.10g}"
+    if isinstance(value, bool):
+        shown = "yes" if value else "no"
+    elif isinstance(value, (int, float)):
+        shown = f"{value:,.10g}"
+    else:
+        shown = visible(str(value), LONGEST_VALUE)
     return f"{label[:1].upper()}{label[1:]}: {shown} (in the CRM on {scene.day(scene.today)})", scene.today
 
 
@@ -278,9 +341,9 @@ SENTENCES: dict[str, Callable[[Scene], Said | None]] = {
     "live_subscriptions": _price,
     "product": _plan,
     "plan": _plan,
-    "days_since_plan_change": _plan,
+    "days_since_plan_change": _plan_change,
     "bill_last": _bill,
-    "bill_change": _bill,
+    "bill_change": _bill_change,
     "late_365d": _payment,
     "overdue": _payment,
     "concessions_365d": _concession,

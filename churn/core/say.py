@@ -16,6 +16,7 @@ from churn.core.reasons import Scene
 BILL_SHOCK_SHARE = 0.15  # of their own average
 BILL_SHOCK_LEAST = 3.0  # money: less is not noticed
 TERM_SOON_DAYS = 45
+BRAND_NEW_DAYS = 45
 LOYAL_YEARS = 5
 EVENT_FRESH_DAYS = 14
 OUR_DOING = frozenset({"outage", "release", "fault"})
@@ -40,7 +41,7 @@ def say_first(scene: Scene) -> Opening:
 
 
 def _still_open(scene: Scene) -> Opening | None:
-    found = scene.inbound(90, unresolved=True)
+    found = scene.still_open(90)
     if not found:
         return None
     same = [contact for contact in found if contact.reason == found[0].reason]
@@ -69,8 +70,8 @@ def _event(scene: Scene) -> Opening | None:
         ground = f"{event.title}, {scene.day(event.starts_at)}"
         if event.kind not in OUR_DOING and not (event.kind == "price_rise" and _bill_change(scene) > 0):
             continue  # a bill run or a campaign hits everybody; it is no opening by itself
-        if event.what_to_say:
-            return Opening(event.what_to_say, ground, is_our_fault=event.kind in OUR_DOING)
+        if event.what_to_say and event.what_to_say.strip():
+            return Opening(event.what_to_say.strip(), ground, is_our_fault=event.kind in OUR_DOING)
         if event.kind == "outage":
             state = "It’s back now, and I’m sorry" if is_over else "It isn’t fixed yet, and I’m sorry"
             return Opening(
@@ -102,7 +103,7 @@ def _bill_shock(scene: Scene) -> Opening | None:
 
 
 def _term_ends(scene: Scene) -> Opening | None:
-    ends = [s.term_ends_on for s in scene.facts.subscriptions if s.term_ends_on and s.is_live(scene.today)]
+    ends = [line.term_ends_on for line in scene.live() if line.term_ends_on]
     soon = [end for end in ends if 0 <= (end - scene.today).days <= TERM_SOON_DAYS]
     if not soon:
         return None
@@ -114,16 +115,16 @@ def _term_ends(scene: Scene) -> Opening | None:
 
 def _brand_new(scene: Scene) -> Opening | None:
     joined = scene.facts.customer.joined_on
-    if (scene.today - joined).days > 45:
+    if not scene.live() or not 0 <= (scene.today - joined).days <= BRAND_NEW_DAYS:
         return None
     return Opening("Welcome to us. How are your first weeks going?", f"Customer since {scene.day(joined)}")
 
 
 def _loyal(scene: Scene) -> Opening | None:
     joined = scene.facts.customer.joined_on
-    if (scene.today - joined).days < LOYAL_YEARS * 365.25:
+    years = words.whole_months(joined, scene.today) // 12
+    if not scene.live() or years < LOYAL_YEARS:
         return None
-    years = int((scene.today - joined).days / 365.25)
     return Opening(
         f"You’ve been with us for {years} years, thank you. What can I do for you today?",
         f"Customer since {scene.day(joined)}",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from churn.core.money import show, to_minor
+
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-SIGNS = {"GBP": "£", "EUR": "€", "USD": "$"}
 
 
 def day(when: date | datetime, today: date, time_zone: str = "UTC") -> str:
@@ -23,9 +25,14 @@ def moment(when: datetime, time_zone: str) -> str:
     return f"{local.day} {MONTHS[local.month - 1]} {local.year} {local:%H:%M}"
 
 
+def whole_months(since: date, until: date) -> int:
+    """Calendar months that have passed; who began on the 31st completes a month on the next 31st or 1st."""
+    return (until.year - since.year) * 12 + until.month - since.month - (until.day < since.day)
+
+
 def span(since: date, until: date) -> str:
     """`6 y 2 m`, `4 m`, `12 days`: how long somebody has been a customer."""
-    months = (until.year - since.year) * 12 + until.month - since.month - (until.day < since.day)
+    months = whole_months(since, until)
     if months < 1:
         return count(max((until - since).days, 0), "day")
     years, rest = divmod(months, 12)
@@ -43,13 +50,9 @@ def ordinal(n: int) -> str:
     return f"{n}{ending}"
 
 
-def money(amount: float, currency: str, *, pence: bool | None = None) -> str:
-    """`£1,140`, `£12.50`; pence only where there are some, unless said."""
-    sign = SIGNS.get(currency)
-    has_pence = round(amount, 2) != round(amount) if pence is None else pence
-    text = f"{abs(amount):,.2f}" if has_pence else f"{abs(amount):,.0f}"
-    minus = "−" if amount < 0 and float(text.replace(",", "")) else ""
-    return f"{minus}{sign}{text}" if sign else f"{minus}{text} {currency}"
+def money(amount: float | Decimal, currency: str) -> str:
+    """`£1,140`, `£12.50`, `¥900`: the writing of `money.show`; pence only where there are some."""
+    return show(to_minor(amount, currency), currency)
 
 
 def percent(share: float) -> str:
@@ -64,7 +67,8 @@ def percent(share: float) -> str:
 def points(share: float) -> str:
     """`+8 points`, `+0.6 points`: a difference of chances; a decimal only where a whole number would say too little."""
     shown = share * 100
-    return f"{shown:+.1f} points" if abs(shown) < 1.95 else f"{shown:+.0f} points"
+    text = f"{shown:+.1f} points" if abs(shown) < 1.95 else f"{shown:+.0f} points"
+    return text.replace("-", "−")
 
 
 def spoken(code: str) -> str:

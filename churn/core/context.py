@@ -16,6 +16,7 @@ from scipy.stats import norm
 
 Array = NDArray[np.float64]
 MOST_LEVELS = 15
+GAP = "(gap)"
 FEW = 12  # numbers with at most this many values keep their own spacing
 
 
@@ -82,6 +83,11 @@ class Encoder:
             at += _width(column)
         return (linear[:, kept] ** 2 - 1.0) / np.sqrt(2.0)
 
+    @property
+    def bends_count(self) -> int:
+        """How many bent features `bends` gives."""
+        return sum(column.curved for column in self.columns)
+
     def _stack(self, blocks: list[Array], n: int) -> Array:
         return np.hstack(blocks) if blocks else np.zeros((n, 0))
 
@@ -107,7 +113,7 @@ def _fit_number(name: str, values: NDArray[Any]) -> Column | None:
 
 
 def _fit_labels(name: str, values: NDArray[Any]) -> Column | None:
-    labels = np.array(["(gap)" if v is None else v for v in values], object)
+    labels = np.array([GAP if v is None else v for v in values], object)
     levels, counts = np.unique(labels.astype(str), return_counts=True)
     enough = counts >= max(10, 0.005 * len(values))
     order = sorted(np.flatnonzero(enough), key=lambda i: (-counts[i], levels[i]))[:MOST_LEVELS]
@@ -133,9 +139,14 @@ def _indicators(column: Column, values: NDArray[Any]) -> Array:
     at = {level: j for j, level in enumerate(column.levels)}
     out = np.tile(-2.0 * np.array(list(column.levels.values())), (len(values), 1))
     for i, value in enumerate(values):
-        if not isinstance(value, str) and value is not None:
-            value = str(int(value)) if float(value).is_integer() else str(value)  # noqa: PLW2901
-        j = at.get("(gap)" if value is None else value)
+        j = at.get(_label(value))
         if j is not None:
             out[i, j] += 2.0
     return out
+
+
+def _label(value: Any) -> str:
+    """A label as it was learned; a column of labels without any here has come in as NaN."""
+    if value is None or value != value:  # noqa: PLR0124
+        return GAP
+    return value if isinstance(value, str) else f"{value:g}"

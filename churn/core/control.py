@@ -2,8 +2,8 @@
 
 Agents give more to those who sound serious. What was meant is explained by the context and by how lenient this agent
 is in this month, which has nothing to do with the caller; the rest is what was heard. Two residuals: `u`, of "meant to
-give nothing", and `v`, of the dose meant by those who meant to give something. In the outcome they stand for what the
-agent heard (control function; Heckman's and Rivers and Vuong's argument), leniency being the instrument.
+give nothing", and `v`, of the log of the amount meant by those who meant to give something. In the outcome they stand
+for what the agent heard (control function; Heckman's and Rivers and Vuong's argument), leniency being the instrument.
 """
 
 from dataclasses import dataclass, field
@@ -44,8 +44,9 @@ def first_stage(
     some = known & (np.nan_to_num(dose) > 0)
     nodes = [[0.0, 1.0]]
     if some.sum() >= 50:
-        fitted, _ = _explain(features[some], dose[some], agent[some], month[some])
-        left = dose[some] - fitted
+        money = np.log(np.expm1(dose[some]))  # of the bill: agents differ by factors, not by pounds
+        fitted, _ = _explain(features[some], money, agent[some], month[some])
+        left = money - fitted
         spread = float(left.std()) or 1.0
         v = (left / spread).clip(-3, 3)
         residual[some, 1] = v

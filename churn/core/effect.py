@@ -20,17 +20,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.linalg import cho_factor, cho_solve
 from scipy.special import expit
 from scipy.stats import norm
 
 from churn.core.context import Column, Encoder, columns_of
 from churn.core.control import Control, first_stage
+from churn.core.shrinkage import Group, Prior, posterior
 
 Array = NDArray[np.float64]
 LOG_COLUMNS = ("amount", "stayed", "agent_id", "given_month", "intended_amount", "propensity")
 BENDS = (0.25, 0.7)  # doses at which the slope may change: amounts of 0.28 and 1.0 of a monthly bill
 FEWEST_ROWS = 200
+# How what was heard changes the effect of money: mostly along one line, on which "meant to give nothing" lies beyond
+# the smallest gifts (first column; `u` counts 1.5 times `v`), for there money is rare and the curve else guesswork.
+TIED = np.array([[-1.5, 1.0], [1.0, 0.0]])
 
 
 @dataclass(frozen=True)
@@ -53,10 +56,9 @@ class DefaultCurve:
 
 @dataclass
 class Encoded:
-    """Callers ready for the curve: intercept and features, bends, bill, chance that an agent means to give nothing."""
+    """Callers ready for the curve: intercept and features, bill, chance that an agent means to give nothing."""
 
-    linear: Array  # (n, 1 + d)
-    bends: Array  # (n, c)
+    features: Array  # (n, k)
     bill: Array  # (n,)
     nothing: Array  # (n,)
 
@@ -71,7 +73,7 @@ class ConcessionEffect:
 
     def _start_from_policy(self) -> None:
         self.encoder, self.control, self.middle_bill = Encoder(), Control(nothing=[0.3]), 1.0
-        prior = _Prior(self.default, 0, 0)
+        prior = _prior(self.default, 0, 0)
         self.theta, self.covariance = prior.mean, np.diag(prior.variance)
 
     # ---- learning --------------------------------------------------------------------------------------------------
@@ -103,13 +105,13 @@ class ConcessionEffect:
         self.middle_bill = float(np.nanmedian(bills[bills > 0])) if (bills > 0).any() else 1.0
         self.encoder = Encoder.fit(context)
         calls = self._encode(context, len(log))
-        features = np.hstack([calls.linear, calls.bends])
         meant = _dose(calls.bill, _meant(log, amount)[:, None])[1][:, 0]
-        self.control, heard = first_stage(features, meant, _codes(log, "agent_id"), _codes(log, "given_month"))
+        self.control, heard = first_stage(calls.features, meant, _codes(log, "agent_id"), _codes(log, "given_month"))
         offered, dose = _dose(calls.bill, amount[:, None])
         design = _design(calls, offered[:, 0], dose[:, 0], heard)
-        prior = _Prior(self.default, calls.linear.shape[1] - 1, calls.bends.shape[1])
-        self.theta, self.covariance = _posterior(design, stayed, prior)
+        bends = self.encoder.bends_count
+        prior = _prior(self.default, calls.features.shape[1] - 1 - bends, bends)
+        self.theta, self.covariance = posterior(design, stayed, prior)
 
     # ---- asking ----------------------------------------------------------------------------------------------------
 
@@ -121,14 +123,12 @@ class ConcessionEffect:
 
     def _encode(self, arrays: Mapping[str, NDArray[Any]], n: int) -> Encoded:
         linear = self.encoder.linear(arrays, n)
-        bends = self.encoder.bends(linear)
-        linear = np.hstack([np.ones((n, 1)), linear])
+        features = np.hstack([np.ones((n, 1)), linear, self.encoder.bends(linear)])
         bill = np.asarray(arrays.get("monthly_bill", np.full(n, np.nan)), float)
         bill = np.where(np.isfinite(bill) & (bill > 0), bill, self.middle_bill)
-        features = np.hstack([linear, bends])
         known = len(self.control.nothing) == features.shape[1]
         nothing = self.control.chance_of_nothing(features) if known else np.full(n, 0.3)
-        return Encoded(linear, bends, bill, nothing)
+        return Encoded(features, bill, nothing)
 
     def curve(self, callers: Encoded, amounts: ArrayLike) -> Array:
         """Chance of staying (n, m) for encoded callers and amounts (m,) or (n, m) ≥ 0."""
@@ -152,7 +152,7 @@ class ConcessionEffect:
         p, spread = np.empty(money.shape), np.empty(money.shape)
         for at in range(0, len(money), 2000):
             part = slice(at, at + 2000)
-            some = Encoded(callers.linear[part], callers.bends[part], callers.bill[part], callers.nothing[part])
+            some = Encoded(callers.features[part], callers.bill[part], callers.nothing[part])
             p[part], gradient = self._nodes(some, money[part], want_gradient=True)
             spread[part] = np.sqrt(((gradient @ root) ** 2).sum(axis=-1))
         middle, wide = np.log(p / (1 - p)), norm.ppf(0.5 + level / 2) * spread
@@ -161,16 +161,16 @@ class ConcessionEffect:
     def _nodes(self, callers: Encoded, amounts: Array, *, want_gradient: bool = False) -> tuple[Array, Array]:
         """Average over what the agent may have heard: p (n, m) and, if wanted, the gradient of its logit (n, m, p)."""
         offered, dose = _dose(callers.bill, amounts)
-        n, d, c = len(callers.bill), callers.linear.shape[1], callers.bends.shape[1]
-        alpha, delta, beta, bend, main, at_offer, at_dose = _parts(self.theta, d, c)
-        base = callers.linear @ alpha[:d] + callers.bends @ alpha[d:]
-        jump, slope = callers.linear @ delta, callers.linear @ beta
+        n = len(callers.bill)
+        alpha, delta, beta, bend, main, at_offer, at_dose = _parts(self.theta, callers.features.shape[1])
+        base, jump, slope = (callers.features @ part for part in (alpha, delta, beta))
         p, w_sum, w_heard = np.zeros(dose.shape), np.zeros(dose.shape), np.zeros((*dose.shape, 2))
         for none, v, weight in [(1.0, 0.0, 1.0), *((0.0, *node) for node in self.control.nodes or [[0.0, 1.0]])]:
             heard = np.column_stack([none - callers.nothing, np.full(n, v)])
             share = weight * (callers.nothing if none else 1.0 - callers.nothing)
-            rise = _rise(dose, slope + heard @ at_dose, bend)
-            logits = (base + heard @ main)[:, None] + offered * (jump + heard @ at_offer)[:, None] + rise
+            tied = heard @ TIED
+            rise = _rise(dose, slope + tied @ at_dose, bend)
+            logits = (base + heard @ main)[:, None] + offered * (jump + tied @ at_offer)[:, None] + rise
             q = expit(logits)
             p += share[:, None] * q
             if want_gradient:
@@ -182,17 +182,17 @@ class ConcessionEffect:
             return p, w_heard
         scale = 1.0 / (p * (1 - p))
         w_sum, w_heard = w_sum * scale, w_heard * scale[:, :, None]
-        o, t = offered[:, :, None], dose[:, :, None]
+        o, t, w_tied = offered[:, :, None], dose[:, :, None], w_heard @ TIED
         shared = np.concatenate(
             [
-                np.broadcast_to(np.hstack([callers.linear, callers.bends])[:, None, :], (*dose.shape, d + c)),
-                o * callers.linear[:, None, :],
-                t * callers.linear[:, None, :],
+                np.broadcast_to(callers.features[:, None, :], (*dose.shape, callers.features.shape[1])),
+                o * callers.features[:, None, :],
+                t * callers.features[:, None, :],
                 *(np.maximum(t - at, 0.0) for at in BENDS),
             ],
             axis=2,
         )
-        return p, np.concatenate([w_sum[:, :, None] * shared, w_heard, o * w_heard, t * w_heard], axis=2)
+        return p, np.concatenate([w_sum[:, :, None] * shared, w_heard, o * w_tied, t * w_tied], axis=2)
 
     # ---- keeping ---------------------------------------------------------------------------------------------------
 
@@ -245,14 +245,14 @@ def _design(calls: Encoded, offered: Array, dose: Array, heard: Array) -> Array:
     """The columns of the linear predictor, (n, p), in the order of `_parts`."""
     o, t = offered[:, None], dose[:, None]
     bends = [np.maximum(t - at, 0.0) for at in BENDS]
-    return np.hstack(
-        [calls.linear, calls.bends, o * calls.linear, t * calls.linear, *bends, heard, o * heard, t * heard]
-    )
+    x = calls.features
+    tied = heard @ TIED
+    return np.hstack([x, o * x, t * x, *bends, heard, o * tied, t * tied])
 
 
-def _parts(theta: Array, d: int, c: int) -> list[Array]:
-    """α (d+c), δ (d), β (d), bends (2), control (2), control at an offer (2), control by dose (2)."""
-    return np.split(theta, np.cumsum([d + c, d, d, len(BENDS), 2, 2]))
+def _parts(theta: Array, k: int) -> list[Array]:
+    """α (k), δ (k), β (k), bends (2), control (2), what it changes at an offer (2) and by dose (2)."""
+    return np.split(theta, np.cumsum([k, k, k, len(BENDS), 2, 2]))
 
 
 def _rise(dose: Array, slope: Array, bend: Array) -> Array:
@@ -266,65 +266,21 @@ def _rise(dose: Array, slope: Array, bend: Array) -> Array:
     return total
 
 
-class _Prior:
-    """Prior means and variances by group; the spread of groups with `learned` is found from the log."""
-
-    def __init__(self, default: DefaultCurve, d: int, c: int) -> None:
-        parts = [  # size, mean, standard deviation, learned
-            (1, default.base, 1.0, False),
-            (d, 0.0, 0.4, True),
-            (c, 0.0, 0.1, True),
-            (1, default.jump, 0.3, False),
-            (d, 0.0, 0.15, True),
-            (1, default.slope, 0.5, False),
-            (d, 0.0, 0.25, True),
-            (len(BENDS), 0.0, 0.3, False),
-            (2, 0.0, 1.0, False),
-            (4, 0.0, 0.3, False),
+def _prior(default: DefaultCurve, d: int, c: int) -> Prior:
+    """Priors in the order of `_parts`: hard on how effects differ with the context, softer on the population's curve."""
+    return Prior(
+        [
+            Group(1, default.base, 1.0),
+            Group(d, 0.0, 0.4, learned=True),
+            Group(c, 0.0, 0.1, learned=True),
+            Group(1, default.jump, 0.3),
+            Group(d, 0.0, 0.15, learned=True),
+            Group(c, 0.0, 0.06, learned=True),
+            Group(1, default.slope, 0.5),
+            Group(d, 0.0, 0.25, learned=True),
+            Group(c, 0.0, 0.08, learned=True),
+            Group(len(BENDS), 0.0, 0.3),
+            Group(2, 0.0, 1.0),
+            *(Group(1, 0.0, sd) for sd in (0.6, 0.2, 0.6, 1.0)),
         ]
-        self.mean = np.concatenate([np.full(size, float(mean)) for size, mean, _, _ in parts])
-        self.variance = np.concatenate([np.full(size, sd**2) for size, _, sd, _ in parts])
-        starts = np.cumsum([0, *(size for size, _, _, _ in parts)])
-        self.learned = [
-            (slice(starts[i], starts[i + 1]), sd**2)
-            for i, (size, _, sd, learned) in enumerate(parts)
-            if learned and size
-        ]
-
-
-def _posterior(design: Array, stayed: Array, prior: _Prior, *, rounds: int = 8) -> tuple[Array, Array]:
-    """Mode (p,) and Laplace covariance (p, p), the learned spreads by evidence with a weak prior on each."""
-    theta, variance = prior.mean.copy(), prior.variance.copy()
-    covariance = np.diag(variance)
-    for _ in range(rounds):
-        theta, covariance = _newton(design, stayed, prior.mean, variance, theta)
-        for part, start in prior.learned:
-            settled = (1.0 - np.diag(covariance)[part] / variance[part]).sum()
-            off = theta[part] - prior.mean[part]
-            variance[part] = (off @ off + 4.0 * start) / (settled + 4.0)
-    return theta, covariance
-
-
-def _newton(
-    design: Array, stayed: Array, mean: Array, variance: Array, theta: Array, *, steps: int = 25
-) -> tuple[Array, Array]:
-    """Posterior mode from a warm start, halving steps that do not climb."""
-
-    def height(at: Array) -> float:
-        eta = design @ at
-        return float(stayed @ eta - np.logaddexp(0.0, eta).sum() - 0.5 * ((at - mean) ** 2 / variance).sum())
-
-    now = height(theta)
-    for _ in range(steps):
-        p = expit(design @ theta)
-        gradient = design.T @ (stayed - p) - (theta - mean) / variance
-        hessian = (design * (p * (1 - p))[:, None]).T @ design + np.diag(1.0 / variance)
-        factor = cho_factor(hessian)
-        step = cho_solve(factor, gradient)
-        while height(theta + step) < now - 1e-9 and np.abs(step).max() > 1e-8:
-            step = 0.5 * step
-        theta = theta + step
-        now = height(theta)
-        if np.abs(step).max() < 1e-5:
-            break
-    return theta, cho_solve(factor, np.eye(len(theta)))
+    )

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from churn.core.columns import Columns
+from churn.core.candidates import one_thread
+from churn.core.columns import Array, Columns
 from churn.core.refusals import NotEnoughData
 
 OTHER = "other"
@@ -47,22 +48,27 @@ class LikelyWhy:
             raise NotEnoughData(len(named), second, rows_needed=FEWEST_CONTACTS, fewer_needed=FEWEST_OF_A_REASON)
         self.columns_ = Columns(X)
         self.model_ = HistGradientBoostingClassifier(
-            max_iter=40, learning_rate=0.12, max_leaf_nodes=15, min_samples_leaf=30, l2_regularization=5.0,
+            max_iter=30, learning_rate=0.1, max_leaf_nodes=8, min_samples_leaf=60, l2_regularization=20.0,
             early_stopping=False, random_state=self.seed,
         )  # fmt: skip
-        self.model_.fit(self.columns_.codes(X), named.where(named.isin(kept), OTHER).to_numpy(dtype=str))
+        with one_thread():
+            self.model_.fit(self.columns_.codes(X), named.where(named.isin(kept), OTHER).to_numpy(dtype=str))
         self.usual_ = dict(zip(self.model_.classes_.tolist(), self._shares(named, kept), strict=True))
         return self
 
     def chances(self, X: pd.DataFrame) -> pd.DataFrame:
         """(n, reasons) chances, each row summing to one."""
-        return pd.DataFrame(self.model_.predict_proba(self.columns_.codes(X)), columns=self.model_.classes_)
+        return pd.DataFrame(self._predict(self.columns_.codes(X)), columns=self.model_.classes_)
 
     def rank(self, row: Mapping[str, Any]) -> list[Chance]:
         """The reasons of one caller, likeliest first; `row` holds raw features by name."""
-        chances = self.model_.predict_proba(self.columns_.codes_of_rows([row]))[0]
+        chances = self._predict(self.columns_.codes_of_rows([row]))[0]
         order = np.argsort(-chances, kind="stable")
         return [Chance(str(self.model_.classes_[i]), float(chances[i])) for i in order]
+
+    def _predict(self, coded: Array) -> Array:
+        with one_thread():
+            return self.model_.predict_proba(coded)
 
     def _shares(self, named: pd.Series[str], kept: pd.Index[str]) -> list[float]:
         shares = named.where(named.isin(kept), OTHER).value_counts(normalize=True)

@@ -68,7 +68,7 @@ def _import_files(
 
 
 def _not_mapped(survey: Survey) -> list[FileReport]:
-    return [FileReport(path, refusal=f"{path} is not in the mapping and was not read.") for path in survey.strangers]
+    return [FileReport(path, is_unchanged=True, is_mapped=False) for path in survey.strangers]
 
 
 def _account_lookup(conn: psycopg.Connection, path: str, survey: Survey, mapping: Mapping) -> FileReport:

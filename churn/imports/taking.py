@@ -46,6 +46,9 @@ class FileReport:
     is_unchanged: bool = False
     refusal: str | None = None
     left_out: tuple[str, ...] = ()
+    is_mapped: bool = (
+        True  # False: a file of the folder that the mapping does not name; not read, nothing wrong with it
+    )
 
 
 @dataclass(slots=True)

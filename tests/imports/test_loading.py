@@ -229,7 +229,7 @@ def test_files_and_columns_nobody_mapped_are_named(both: Small) -> None:
     both.put("contacts.csv", contacts({}).replace("Score,Note", "Score,Note,Mood").replace('"hello"', '"hello","x"'))
     _, report, other = both.take_in()
     assert report.left_out == ("Mood",)
-    assert other.refusal == "other.csv is not in the mapping and was not read."
+    assert (other.path, other.is_mapped, other.rows_read, other.refusal) == ("other.csv", False, 0, None)
 
 
 def test_progress_names_the_file_and_counts_rows(both: Small) -> None:

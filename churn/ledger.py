@@ -245,11 +245,12 @@ def draft_policy(database: Database, session: Session, policy: Policy) -> int:
 
 
 def publish_policy(
-    database: Database, session: Session, version: int, *, effective_from: datetime | None, on: date
+    database: Database, session: Session, version: int, *, effective_from: datetime | None = None
 ) -> None:
-    """Put somebody else's draft in force (None: from now). Raises PolicyHasProblems with all of them as of `on`."""
+    """Put somebody else's draft in force (None: from now). Raises PolicyHasProblems with all of them."""
     draft = policy_version(database, role_of(session), version)
-    found = problems(draft, on) if draft else []
+    begins = effective_from or rows_of(database, role_of(session), "policy", "clock", {})[0]["now"]
+    found = problems(draft, begins.date()) if draft else []
     if found:
         raise PolicyHasProblems(
             f"{len(found)} problems: " + " ".join(problem.sentence for problem in found),

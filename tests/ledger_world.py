@@ -50,7 +50,6 @@ def small_policy(**changes: object) -> Policy:
             rule("horizon", "horizon", 90, "days"),
             rule("rate", "discount_rate", Decimal("0.1"), "per_year"),
             rule("ceiling", "ceiling", 20_000, "money"),
-            rule("refund", "ceiling", 50_000, "money", instrument="entitled_refund"),
         ),
         "authority": tuple(
             Authority(role=role, instrument=name, per_grant=each * most, per_window=window, time_window="day")
@@ -105,7 +104,7 @@ class World:
     def publish(self, policy: Policy) -> int:
         """Put a policy in force now, by two people."""
         version = ledger.draft_policy(self.database, self["finn"], policy)
-        ledger.publish_policy(self.database, self["fay"], version, effective_from=None, on=NOON.date())
+        ledger.publish_policy(self.database, self["fay"], version, effective_from=None)
         self.version = version
         return version
 

@@ -42,6 +42,10 @@ class Problem:
     codes: tuple[str, ...] = ()
 
 
+class Other(frozenset[str]):
+    """Any word but these, or none."""
+
+
 def problems(policy: Policy, on: date) -> list[Problem]:
     """Every problem of `policy` were it in force from `on`; empty when it may be published."""
     return [
@@ -233,11 +237,11 @@ def uncovered(boxes: Sequence[Box]) -> Iterator[Box]:
 
 
 def _cells(name: str, wanted: Sequence[Any]) -> list[Any]:
-    """The values of one condition that rules tell apart; None stands for unknown or any other."""
+    """The values of one condition that rules tell apart; None is unknown, Other any word but those named."""
     if name in FLAGS:
         return [True, False]
     if not isinstance(wanted[0], tuple):
-        return [*sorted(set(wanted)), None]
+        return [*sorted(set(wanted)), Other(wanted)]
     lowest = -math.inf if name == "worth" else 0.0  # worth may be below zero
     edges = sorted({lowest, math.inf, *(edge for pair in wanted for edge in pair if edge > lowest)})
     ranges: list[Any] = list(pairwise(edges))
@@ -256,7 +260,9 @@ def in_words(box: Box) -> str:
     parts = []
     for name, held in sorted(box.items()):
         if held is None:
-            parts.append(f"{name} is unknown or another")
+            parts.append(f"{name} is unknown")
+        elif isinstance(held, Other):
+            parts.append(f"{name} is not {' or '.join(sorted(held))}")
         elif isinstance(held, bool):
             parts.append(name if held else f"not {name}")
         elif isinstance(held, tuple):

@@ -63,15 +63,16 @@ CREATE TABLE desk.policy_versions (
     drafted_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
     published_by   text,
     published_at   timestamptz,                 -- by the company's own time, like effective_from
-    effective_from timestamptz UNIQUE,          -- in force until the next one begins
+    effective_from timestamptz,                 -- in force until the next one begins; of two at once, the later draft
     CHECK (published_by <> drafted_by),         -- four eyes
     CHECK (effective_from >= published_at),     -- nothing is allowed or forbidden after the fact
     CHECK (num_nulls(published_by, published_at, effective_from) IN (0, 3))
 );
+CREATE INDEX policy_versions_in_force ON desk.policy_versions (effective_from, policy_version);
 
 CREATE FUNCTION desk.policy_in_force(_at timestamptz) RETURNS bigint LANGUAGE sql STABLE
     RETURN (SELECT policy_version FROM desk.policy_versions
-            WHERE effective_from <= _at ORDER BY effective_from DESC LIMIT 1);
+            WHERE effective_from <= _at ORDER BY effective_from DESC, policy_version DESC LIMIT 1);
 
 -- What may be given, and what it costs.
 CREATE TABLE desk.policy_instruments (

@@ -50,3 +50,17 @@ FROM desk.draft_policy(%(token)s::text, %(policy)s::jsonb)
 -- A second person puts a draft in force.
 SELECT outcome, code, sentence, facts, who_can_lift, key
 FROM desk.publish_policy(%(token)s::text, %(version)s::bigint, %(effective_from)s::timestamptz)
+
+-- seats --
+-- One row per team with agents: how many, in which currency, and the month it is for the company.
+SELECT s.team, count(*) AS agents, c.currency,
+       date_trunc('month', desk.business_clock() AT TIME ZONE c.time_zone)::date AS month
+FROM desk.staff s
+CROSS JOIN desk.company c
+WHERE s.role = 'agent' AND s.is_active AND s.team IS NOT NULL
+GROUP BY s.team, c.currency, c.time_zone
+ORDER BY s.team
+
+-- clock --
+-- The company's own time: the clock, or where its data end.
+SELECT desk.business_clock() AS now

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,7 @@ SELECT staff_id, array_agg(decision_id) AS keys FROM decided GROUP BY 1
 
 def main(seconds: float) -> int:
     """Measure, print, and say 1 when a bar is missed."""
-    with tempfile.TemporaryDirectory(prefix="keepline-bench-", dir="/tmp") as folder:  # noqa: S108
+    with tempfile.TemporaryDirectory(prefix="keepline-bench-", dir="/tmp") as folder:
         Path(folder).chmod(0o755)
         os.environ |= {"KEEPLINE_HOME": f"{folder}/home", "KEEPLINE_DATABASE": "bench", "KEEPLINE_FSYNC": "on"}
         os.environ.pop("DATABASE_URL", None)
@@ -150,16 +150,15 @@ def together(jobs: Sequence[tuple[Any, ...]], seconds: float) -> float:
 
 
 def _worker(jobs: Sequence[tuple[Any, ...]], start: Any, counts: Any, seconds: float) -> None:
-    threads = [threading.Thread(target=_client, args=(*job, start, counts, seconds)) for job in jobs]
+    threads = [threading.Thread(target=_client, args=(job, start, counts, seconds)) for job in jobs]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
 
 
-def _client(
-    act: Callable[..., None], conninfo: str, who: Any, keys: Any, start: Any, counts: Any, seconds: float
-) -> None:
+def _client(job: tuple[Any, ...], start: Any, counts: Any, seconds: float) -> None:
+    act, conninfo, who, keys = job
     with psycopg.connect(conninfo, autocommit=True) as connection:
         left = iter(keys) if keys is not None else None
         for _ in range(3):

@@ -16,12 +16,13 @@ from churn.core.records import Contact
 
 Chart = alt.LayerChart | alt.FacetChart
 SHAPES = {"call": "circle", "chat": "square", "email": "triangle-up", "letter": "diamond"}
+OTHER_SHAPE = "cross"  # a channel of the company's own
 
 
 def staying_curve(outlook: Outlook, *, height: int = 190) -> Chart:
     """The first customer's chance of still being one over the months ahead, with its band; dashed where data end."""
-    known_months = float(outlook.months_known[0])
     months = np.arange(0.0, outlook.staying.shape[1] + 1)
+    last_known = float(np.floor(min(outlook.months_known[0], months[-1])))  # both lines meet there: no gap between them
     curves = {"staying": outlook.staying, "low": outlook.low, "high": outlook.high}
     frame = pd.DataFrame({"month": months} | {name: np.append(1.0, curve[0]) for name, curve in curves.items()})
     x = alt.X(
@@ -42,10 +43,10 @@ def staying_curve(outlook: Outlook, *, height: int = 190) -> Chart:
     base = alt.Chart(frame)
     band = base.mark_area(opacity=0.18).encode(x=x, y=alt.Y("low:Q", title=None), y2="high:Q")
     known = (
-        base.transform_filter(alt.datum.month <= known_months).mark_line(strokeWidth=2.5).encode(x=x, y=y, tooltip=tip)
+        base.transform_filter(alt.datum.month <= last_known).mark_line(strokeWidth=2.5).encode(x=x, y=y, tooltip=tip)
     )
     beyond = (
-        base.transform_filter(alt.datum.month >= min(known_months, float(months[-1])))
+        base.transform_filter(alt.datum.month >= last_known)
         .mark_line(strokeWidth=2.5, strokeDash=[4, 4])
         .encode(x=x, y=y, tooltip=tip)
     )
@@ -55,6 +56,7 @@ def staying_curve(outlook: Outlook, *, height: int = 190) -> Chart:
 def contact_timeline(contacts: Sequence[Contact], time_zone: str, *, height: int = 160) -> alt.Chart:
     """The last contacts on a line of time: shape by channel, row by direction, filled when resolved."""
     zone = ZoneInfo(time_zone)
+    channels = [*SHAPES, *sorted({contact.channel for contact in contacts} - set(SHAPES))]
     frame = pd.DataFrame(
         [
             {
@@ -65,7 +67,8 @@ def contact_timeline(contacts: Sequence[Contact], time_zone: str, *, height: int
                 "state": state_of(contact),
             }
             for contact in contacts
-        ]
+        ],
+        columns=["when", "side", "channel", "about", "state"],
     )
     return (
         alt.Chart(frame)
@@ -74,7 +77,9 @@ def contact_timeline(contacts: Sequence[Contact], time_zone: str, *, height: int
             x=alt.X("when:T", title=None, axis=alt.Axis(format="%-d %b %y", grid=False, labelOverlap=True)),
             y=alt.Y("side:N", title=None, sort=["they came", "we went"]),
             shape=alt.Shape(
-                "channel:N", title="channel", scale=alt.Scale(domain=list(SHAPES), range=list(SHAPES.values()))
+                "channel:N",
+                title="channel",
+                scale=alt.Scale(domain=channels, range=[SHAPES.get(channel, OTHER_SHAPE) for channel in channels]),
             ),
             color=alt.Color(
                 "state:N", title=None, legend=alt.Legend(orient="top"), scale=alt.Scale(domain=list(STATES))

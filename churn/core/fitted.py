@@ -11,6 +11,7 @@ from scipy.special import expit, logit
 
 E = TypeVar("E")
 Array = np.ndarray[Any, Any]
+FURTHEST = 80.0  # in logits: past the smallest chance a float's logit can be moved from
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,12 @@ def rebased(chance: Array, shift: float) -> Array:
 
 
 def shift_to(chance: Array, mean: float) -> float:
-    """The shift that makes (n,) chances average `mean`. Raises ValueError when `mean` is not between 0 and 1."""
+    """The shift that makes (n,) chances average `mean`.
+
+    Raises ValueError when `mean` is not between 0 and 1, or when so many chances are exactly 0 or 1 that no shift does.
+    """
     if not 0 < mean < 1:
         raise ValueError(f"A mean chance lies between 0 and 1, not at {mean}.")
-    return float(brentq(lambda shift: float(np.mean(rebased(chance, shift or 1e-300))) - mean, -20, 20))
+    if not float(np.mean(chance == 1)) < mean < float(np.mean(chance > 0)):
+        raise ValueError(f"Too many of these chances are 0 or 1 to average {mean}.")
+    return float(brentq(lambda shift: float(np.mean(rebased(chance, shift))) - mean, -FURTHEST, FURTHEST))

@@ -62,7 +62,8 @@ def risk_and_moves(model: Fitted[ChurnRisk], row: Mapping[str, Any]) -> tuple[fl
     """One customer's risk, and what each column does to it against its usual value, in probability."""
     chance, moved = model.estimator.reasons_of_row(features.complete(row, model.columns))
     risk = float(rebased(np.array([chance]), model.shift)[0])
-    usual = rebased(chance - np.array(list(moved.values())), model.shift)
+    # A difference of two tiny chances may come out a hair below zero.
+    usual = rebased(np.clip(chance - np.array(list(moved.values())), 0.0, 1.0), model.shift)
     return risk, dict(zip(moved, (risk - usual).tolist(), strict=True))
 
 
@@ -78,7 +79,8 @@ def look_ahead(
     staying = anchor(raw, np.minimum(p_churn, HIGHEST_RISK), horizon_days / DAYS_A_MONTH, months)
     power = _power(raw, staying)
     known = curve.estimator.months_known(frame, given)
-    band = low**power, high**power
+    # A curve without any hazard is given one by `anchor`, and has no band of its own.
+    band = np.minimum(low**power, staying), np.maximum(high**power, staying)
     return Outlook(
         p_churn=p_churn,
         staying=staying,

@@ -21,9 +21,9 @@ def ago(days: float) -> datetime:
 
 def contact(days_ago: float, reason: str | None = "fault", **values: Any) -> Contact:
     defaults: dict[str, Any] = {
-        "contact_id": f"k{next(_number)}", "started_at": ago(days_ago), "ended_at": ago(days_ago - 0.01), "channel": "call",
-        "direction": "in", "reason": reason, "agent_id": None, "is_resolved": None, "is_escalated": False, "csat": None,
-        "notes": None,
+        "contact_id": f"k{next(_number)}", "started_at": ago(days_ago), "ended_at": ago(days_ago - 0.01),
+        "channel": "call", "direction": "in", "reason": reason, "agent_id": None, "is_resolved": None,
+        "is_escalated": False, "csat": None, "notes": None,
     }  # fmt: skip
     return Contact(**defaults | values)
 
@@ -44,8 +44,8 @@ def line(**values: Any) -> Subscription:
 def bill(days_ago: int, amount: str = "41.00", **values: Any) -> Invoice:
     issued = TODAY - timedelta(days=days_ago)
     defaults: dict[str, Any] = {
-        "invoice_id": f"i{next(_number)}", "issued_on": issued, "due_on": issued + timedelta(days=14), "paid_on": issued,
-        "amount": Decimal(amount),
+        "invoice_id": f"i{next(_number)}", "issued_on": issued, "due_on": issued + timedelta(days=14),
+        "paid_on": issued, "amount": Decimal(amount),
     }  # fmt: skip
     return Invoice(**defaults | values)
 

@@ -72,7 +72,10 @@ def test_a_price_rise_is_told_as_the_company_wants_it_where_the_bill_rose() -> N
 
 @pytest.mark.parametrize(
     ("last", "change", "is_shock"),
-    [(47.15, 6.15, True), (47.14, 6.13, False), (10.0, 2.99, False), (10.0, 3.0, True), (5.0, 5.0, False), (30.0, -9.0, False)],
+    [
+        (47.15, 6.15, True), (47.14, 6.13, False), (10.0, 2.99, False), (10.0, 3.0, True), (5.0, 5.0, False),
+        (30.0, -9.0, False),
+    ],
 )  # fmt: skip
 def test_a_bill_shocks_from_three_and_from_15_percent_of_what_is_usual(
     last: float, change: float, is_shock: bool

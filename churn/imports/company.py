@@ -34,15 +34,19 @@ def write_company(conn: psycopg.Connection, company: Company) -> None:
         conn.execute(
             """
             INSERT INTO desk.company AS c
-                (name, time_zone, phone_region, currency, horizon_days, snapshot_on, data_until, source)
-            VALUES (%s, %s, %s, %s, %s, %s, %s, 'files')
+                (name, time_zone, phone_region, currency, horizon_days, snapshot_on, data_until, monthly_churn,
+                 source)
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 'files')
             ON CONFLICT (is_only) DO UPDATE SET
                 name = excluded.name, time_zone = excluded.time_zone, phone_region = excluded.phone_region,
                 currency = excluded.currency, horizon_days = excluded.horizon_days,
-                snapshot_on = excluded.snapshot_on, data_until = excluded.data_until, updated_at = now()
-            WHERE (c.name, c.time_zone, c.phone_region, c.currency, c.horizon_days, c.snapshot_on, c.data_until)
+                snapshot_on = excluded.snapshot_on, data_until = excluded.data_until,
+                monthly_churn = excluded.monthly_churn, updated_at = now()
+            WHERE (c.name, c.time_zone, c.phone_region, c.currency, c.horizon_days, c.snapshot_on, c.data_until,
+                   c.monthly_churn)
                 IS DISTINCT FROM (excluded.name, excluded.time_zone, excluded.phone_region, excluded.currency,
-                                  excluded.horizon_days, excluded.snapshot_on, excluded.data_until)
+                                  excluded.horizon_days, excluded.snapshot_on, excluded.data_until,
+                                  excluded.monthly_churn)
             """,
             [
                 company.name,
@@ -52,6 +56,7 @@ def write_company(conn: psycopg.Connection, company: Company) -> None:
                 company.horizon_days,
                 company.snapshot_on,
                 company.data_until,
+                company.monthly_churn,
             ],
         )
 

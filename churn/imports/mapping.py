@@ -26,7 +26,8 @@ class MappingError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """Whose files these are. `snapshot_on`: the day a flat file shows; `data_until`: the last instant of the data."""
+    """Whose files these are. `snapshot_on`: the day a flat file shows; `data_until`: the last instant of the data;
+    `monthly_churn`: the field's true rate of leaving, where the file holds more leavers than the field."""
 
     name: str
     time_zone: str
@@ -35,6 +36,7 @@ class Company:
     horizon_days: int = 90
     snapshot_on: date | None = None
     data_until: datetime | None = None
+    monthly_churn: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,6 +124,10 @@ class _Parser:
         if not isinstance(horizon, int) or not 1 <= horizon <= 730:
             self.say("[company] horizon_days is a number of days from 1 to 730.")
             horizon = 90
+        churn = entry.get("monthly_churn")
+        if churn is not None and not (isinstance(churn, float) and 0 < churn < 1):
+            self.say("[company] monthly_churn is a share between 0 and 1, such as 0.02.")
+            churn = None
         zone = entry.get("time_zone") if entry.get("time_zone") in available_timezones() else "UTC"
         snapshot, until = entry.get("snapshot_on"), entry.get("data_until")
         if snapshot is not None and (not isinstance(snapshot, date) or isinstance(snapshot, datetime)):
@@ -134,7 +138,7 @@ class _Parser:
             until = None
         name, time_zone, region, currency = (str(entry.get(key, "")) for key in rules)
         data_until = _data_until(snapshot, until, ZoneInfo(str(zone)))
-        return Company(name, time_zone, region, currency, horizon, snapshot, data_until)
+        return Company(name, time_zone, region, currency, horizon, snapshot, data_until, churn)
 
     # one file --------------------------------------------------------------------------------------------------------
 

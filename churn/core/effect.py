@@ -31,6 +31,7 @@ Array = NDArray[np.float64]
 LOG_COLUMNS = ("amount", "stayed", "agent_id", "given_month", "intended_amount", "propensity")
 BENDS = (0.25, 0.7)  # doses at which the slope may change: amounts of 0.28 and 1.0 of a monthly bill
 FEWEST_ROWS = 200
+MISFIT = 0.2  # logits by which a caller's true curve may miss the form of this one, however long the log
 # How what was heard changes the effect of money: mostly along one line, on which "meant to give nothing" lies beyond
 # the smallest gifts (first column; `u` counts 1.5 times `v`), for there money is rare and the curve else guesswork.
 TIED = np.array([[-1.5, 1.0], [1.0, 0.0]])
@@ -74,7 +75,8 @@ class ConcessionEffect:
     def _start_from_policy(self) -> None:
         self.encoder, self.control, self.middle_bill = Encoder(), Control(nothing=[0.3]), 1.0
         prior = _prior(self.default, 0, 0)
-        self.theta, self.covariance = prior.mean, np.diag(prior.variance)
+        # policy is an opinion, not evidence: twice its spread, so that no gain is claimed before there is a log
+        self.theta, self.covariance = prior.mean, np.diag(4.0 * prior.variance)
 
     # ---- learning --------------------------------------------------------------------------------------------------
 
@@ -139,24 +141,42 @@ class ConcessionEffect:
         return self.curve(self.encode(X), amounts)
 
     def interval(self, X: pd.DataFrame, amounts: ArrayLike, level: float = 0.9) -> tuple[Array, Array]:
-        """Lower and upper end (n, m) of the interval of `p_stay` at `level` in (0, 1)."""
-        return self.curve_interval(self.encode(X), amounts, level)
+        """Lower and upper end (n, m) of the interval of `p_stay` at `level` in (0, 1); ValueError outside."""
+        callers, money = self.encode(X), np.asarray(amounts, float)
+        money = np.broadcast_to(money, (len(callers.bill), money.shape[-1]))
+        low, high = np.empty(money.shape), np.empty(money.shape)
+        for at in range(0, max(len(money), 1), 1000):  # the gradients of everybody at once would fill the memory
+            part = slice(at, at + 1000)
+            some = Encoded(callers.features[part], callers.bill[part], callers.nothing[part])
+            low[part], high[part] = self.curve_interval(some, money[part], level)
+        return low, high
 
     def curve_interval(self, callers: Encoded, amounts: ArrayLike, level: float = 0.9) -> tuple[Array, Array]:
         """`interval` for encoded callers. Raises ValueError when `level` is not inside (0, 1)."""
-        if not 0 < level < 1:
-            raise ValueError(f"a level is between 0 and 1, not {level}")
+        p, gradient = self._nodes(callers, np.asarray(amounts, float), want_gradient=True)
+        spread = np.sqrt(((gradient @ self._root()) ** 2).sum(axis=-1) + MISFIT**2)
+        middle, wide = np.log(p / (1 - p)), _deviations(level) * spread
+        return expit(middle - wide), expit(middle + wide)
+
+    def gain_interval(self, callers: Encoded, amounts: ArrayLike, level: float = 0.9) -> tuple[Array, Array, Array]:
+        """Gain in the chance of staying over no offer, its lower and its upper end, (n, m) each, for encoded callers.
+
+        What is not known of the caller's chance with nothing offered cancels, so this is narrower than two intervals
+        apart. Covers 0: no evidence. Raises ValueError when `level` is not inside (0, 1).
+        """
         money = np.asarray(amounts, float)
         money = np.broadcast_to(money, (len(callers.bill), money.shape[-1]))
-        root = np.linalg.cholesky(self.covariance + 1e-12 * np.eye(len(self.theta)))
-        p, spread = np.empty(money.shape), np.empty(money.shape)
-        for at in range(0, len(money), 2000):
-            part = slice(at, at + 2000)
-            some = Encoded(callers.features[part], callers.bill[part], callers.nothing[part])
-            p[part], gradient = self._nodes(some, money[part], want_gradient=True)
-            spread[part] = np.sqrt(((gradient @ root) ** 2).sum(axis=-1))
-        middle, wide = np.log(p / (1 - p)), norm.ppf(0.5 + level / 2) * spread
-        return expit(middle - wide), expit(middle + wide)
+        both = np.hstack([np.zeros((len(money), 1)), money])
+        p, gradient = self._nodes(callers, both, want_gradient=True)
+        by_logit = p * (1 - p)
+        of_gain = by_logit[:, 1:, None] * gradient[:, 1:] - by_logit[:, :1, None] * gradient[:, :1]
+        misfit = MISFIT * by_logit[:, 1:] * (money > 0)
+        wide = _deviations(level) * np.sqrt(((of_gain @ self._root()) ** 2).sum(axis=-1) + misfit**2)
+        gain = p[:, 1:] - p[:, :1]
+        return gain, gain - wide, gain + wide
+
+    def _root(self) -> Array:
+        return np.asarray(np.linalg.cholesky(self.covariance + 1e-12 * np.eye(len(self.theta))), float)
 
     def _nodes(self, callers: Encoded, amounts: Array, *, want_gradient: bool = False) -> tuple[Array, Array]:
         """Average over what the agent may have heard: p (n, m) and, if wanted, the gradient of its logit (n, m, p)."""
@@ -225,6 +245,12 @@ def _dose(bill: Array, amounts: Array) -> tuple[Array, Array]:
     return (money > 0).astype(float), np.log1p(money / bill[:, None])
 
 
+def _deviations(level: float) -> float:
+    if not 0 < level < 1:
+        raise ValueError(f"a level is between 0 and 1, not {level}")
+    return float(norm.ppf(0.5 + level / 2))
+
+
 def _meant(log: pd.DataFrame, amount: Array) -> Array:
     """What each agent meant to give: as logged, else the amount, else (drawn, and not logged) NaN for unknown."""
     empty = np.full(len(log), np.nan)
@@ -267,7 +293,7 @@ def _rise(dose: Array, slope: Array, bend: Array) -> Array:
 
 
 def _prior(default: DefaultCurve, d: int, c: int) -> Prior:
-    """Priors in the order of `_parts`: hard on how effects differ with the context, softer on the population's curve."""
+    """Priors in the order of `_parts`: hard on how effects differ by context, softer on the population's curve."""
     return Prior(
         [
             Group(1, default.base, 1.0),

@@ -178,6 +178,16 @@ def test_a_log_without_amounts_or_with_negative_ones_is_refused(drawn):
         ConcessionEffect().fit(drawn[0].assign(amount=-1.0))
 
 
+def test_the_gain_of_an_offer_carries_its_own_interval(drawn, model):
+    X = drawn[0].head(30)
+    gain, low, high = model.gain_interval(model.encode(X), AMOUNTS)
+    assert_allclose(gain, model.p_stay(X, AMOUNTS) - model.p_stay(X, [0.0]), atol=1e-12)
+    assert_allclose([low[:, 0], high[:, 0]], 0.0, atol=1e-12)
+    ends = model.interval(X, AMOUNTS)
+    assert (high - low)[:, 1:].mean() < (ends[1] - ends[0])[:, 1:].mean() + (ends[1] - ends[0])[:, 0].mean()
+    assert (ConcessionEffect().gain_interval(ConcessionEffect().encode(X), AMOUNTS)[1][:, 1:] < 0).all()
+
+
 def test_a_level_outside_0_to_1_is_refused(drawn):
     with pytest.raises(ValueError, match="between 0 and 1"):
         ConcessionEffect().interval(drawn[0].head(1), AMOUNTS, 1.0)

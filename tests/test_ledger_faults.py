@@ -33,7 +33,7 @@ from psycopg import sql
 from psycopg_pool import ConnectionPool
 
 from churn import db, gateway, ledger, refusals
-from churn.core.grants import Entry, Grant
+from churn.core.grants import Entry, Grant, OfferedRung
 from churn.settings import PROJECT, Settings
 from tests.ledger_world import World, build
 
@@ -155,6 +155,48 @@ def test_a_month_closes_beside_a_crowd_and_admits_nothing_late(world: World) -> 
     assert violations(world.owner, told) == []
     row = world.owner.execute("SELECT coalesce((statement -> 0 ->> 'net')::int, 0) FROM desk.month_closes").fetchone()
     assert row == (sum(entry.amount for entry in told),)
+
+
+@pytest.mark.parametrize("instrument", ["bill_credit", "entitled_refund"])
+def test_a_grant_halfway_when_its_month_closes_is_refused_or_counted(
+    world: World, database: Settings, instrument: str
+) -> None:
+    rung = OfferedRung(rung=0, lever="credit", instrument=instrument, amount=2_000, ceiling=20_000)
+    decision = replace(world.decision("ann"), rungs=(rung,))
+    ledger.record_decision(world.database, world["ann"], decision)
+    grant = Grant(decision_id=decision.decision_id, instrument=instrument, amount=2_000, currency="GBP")
+    closer = world["finn"]
+    with psycopg.connect(db.admin_conninfo(database)) as holder, ThreadPoolExecutor(2) as pool:
+        holder.execute("SELECT FROM desk.ledger_customers FOR UPDATE")
+        giving = pool.submit(ledger.give, world.database, world["ann"], grant)
+        wait_for_lock(world.owner, "give_concession")
+        world.set_clock(datetime(2026, 12, 1, tzinfo=UTC))
+        closing = pool.submit(ledger.close_month, world.database, closer, NOVEMBER)
+        if instrument == "bill_credit":
+            closing.result()  # the counter is free: the month closes first
+        else:
+            wait_for_lock(world.owner, "close_month")  # the grant holds the month open
+        holder.commit()
+        if instrument == "bill_credit":
+            with pytest.raises(refusals.MonthClosed):
+                giving.result()
+        else:
+            assert giving.result().amount == 2_000
+        closing.result()
+    row = world.owner.execute(
+        "SELECT coalesce(sum((s ->> 'net')::int), 0) = (SELECT coalesce(sum(amount), 0) FROM desk.ledger) "
+        "FROM desk.month_closes, jsonb_array_elements(statement) s"
+    ).fetchone()
+    assert row == (True,)
+
+
+def wait_for_lock(owner: psycopg.Connection, function: str) -> None:
+    """Return once a call of `function` waits for a lock."""
+    deadline = time.monotonic() + 2
+    waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE %s"
+    while not owner.execute(waiting, [f"%{function}%"]).fetchall():
+        assert time.monotonic() < deadline, f"no {function} waits"
+        time.sleep(0.01)
 
 
 # a checker that sees

@@ -23,7 +23,7 @@ from churn.core import features, records
 from churn.core.fitted import Fitted, shift_to
 from churn.core.judge import judge
 from churn.core.outlook import DAYS_A_MONTH
-from churn.core.refusals import LeakSuspected, NotEnoughData
+from churn.core.refusals import LeakSuspected, NoBetterThanUsual, NotEnoughData
 from churn.core.risk import ChurnRisk
 from churn.core.survival import TenureCurve
 from churn.core.why import LikelyWhy
@@ -45,6 +45,14 @@ class Trained:
     model_version: int
     metrics: dict[str, Any]
     refusal: str | None = None
+
+    def __str__(self) -> str:
+        """One line for whoever trained it."""
+        if self.refusal:
+            return f"{self.kind}: no model. {self.refusal}"
+        shown = {name: value for name, value in self.metrics.items() if isinstance(value, float | int)}
+        figures = ", ".join(f"{name.replace('_', ' ')} {value:,.4g}" for name, value in shown.items())
+        return f"{self.kind}: version {self.model_version}, {figures}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +140,11 @@ def _risk(job: _Job, curve: Fitted[TenureCurve] | None) -> Trained:
         job.tell(
             f"risk: AUC {metrics['auc']:.3f}, log loss {metrics['log_loss']:.3f} on {metrics['rows']:,} rows not seen"
         )
+        _must_help(metrics)
         frame, outcome = _stacked(sets)
         estimator = _fitted(frame, outcome, job.tell)
         rate = true_rate(job.company, curve, frame[outcome == 0])
-    except (NotEnoughData, LeakSuspected) as refusal:
+    except (NotEnoughData, LeakSuspected, NoBetterThanUsual) as refusal:
         return job.refuse("risk", refusal, job.company.horizon_days)
     metrics |= {
         "judged_on": "the newest horizon" if len(marks) > 1 else "a quarter of the customers",
@@ -166,6 +175,11 @@ def true_rate(company: records.Company, curve: Fitted[TenureCurve] | None, live:
         return None
     tenure = np.maximum(live["tenure_months"].to_numpy(dtype=float), 0.0)
     return float(np.mean(1 - curve.estimator.survival(live[list(curve.columns)], np.array([months]), tenure)))
+
+
+def _must_help(metrics: dict[str, Any]) -> None:
+    if metrics["log_loss"] >= metrics["log_loss_of_the_rate"]:
+        raise NoBetterThanUsual(metrics["log_loss"], metrics["log_loss_of_the_rate"])
 
 
 def _parted(
@@ -254,8 +268,9 @@ def _why(job: _Job) -> Trained:
         reasons = [reason for _, _, reason in newest]
         cut = len(reasons) * 3 // 4  # oldest first: judged on the newest quarter
         metrics = _judge_why(frame, reasons, cut)
+        _must_help(metrics)
         kept = Fitted(LikelyWhy(SEED).fit(frame, reasons), tuple(frame.columns))
-    except NotEnoughData as refusal:
+    except (NotEnoughData, NoBetterThanUsual) as refusal:
         return job.refuse("why", refusal)
     return job.keep("why", kept, metrics)
 

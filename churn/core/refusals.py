@@ -66,3 +66,14 @@ def leak_suspicions(auc: float, alone: Mapping[str, float], words: Mapping[str, 
             f"The whole reaches an AUC of {auc:.3f} on rows it has not seen, more than honest data usually give."
         )
     return found
+
+
+class NoBetterThanUsual(ValueError):
+    """What was learned says no more about a customer not seen than the rate of all does."""
+
+    def __init__(self, learned: float, usual: float) -> None:
+        self.learned, self.usual = learned, usual
+        super().__init__(
+            f"On customers not seen the model is no better than the usual rate "
+            f"(log loss {learned:.3f} against {usual:.3f}), so it is not used."
+        )

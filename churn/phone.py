@@ -11,7 +11,12 @@ import phonenumbers
 WITHHELD = frozenset(
     {"anonymous", "restricted", "private", "withheld", "unavailable", "unknown", "blocked", "asserted"}
 )
-SCHEME = re.compile(r"^(tel|sip|sips|whatsapp|callto):", re.IGNORECASE)
+WITHHELD_PHRASES = re.compile(
+    r"(private|unknown|withheld|anonymous|unavailable) (number|caller)|no caller ?id", re.IGNORECASE
+)
+# The same words on a keypad, as Twilio sends them with a + in front.
+WITHHELD_DIGITS = frozenset({"266696687", "7378742833", "2562533", "8656696", "86282452253"})
+SCHEME = re.compile(r"^\s*(tel|sip|sips|whatsapp|callto):", re.IGNORECASE)
 LONGEST = 64  # a number with every decoration is shorter; more is not a number
 
 
@@ -28,18 +33,18 @@ def read_number(text: str, region: str) -> Number:
 
     An unescaped `+` of a URL arrives as a blank and is put back. Nothing dialable gives no number, never an error.
     """
-    text = text[:LONGEST]
-    had_plus = text.startswith(" ") or text.lstrip().startswith("+")
-    bare = SCHEME.sub("", text.strip()).split("@")[0].split(";")[0].strip()
-    if bare.lower() in WITHHELD:
+    rest = SCHEME.sub("", text[:LONGEST])
+    bare = rest.split("@")[0].split(";")[0].strip()
+    lost_plus = rest.startswith(" ") and not bare.startswith("+")
+    is_keypad_word = (lost_plus or bare.startswith("+")) and bare.lstrip("+") in WITHHELD_DIGITS
+    if bare.lower() in WITHHELD or is_keypad_word or WITHHELD_PHRASES.fullmatch(bare):
         return Number(None, is_withheld=True)
-    if had_plus and not bare.startswith("+"):
-        bare = "+" + bare
-    for attempt in (bare, "+" + bare.lstrip("0+")) if bare.startswith("00") else (bare,):
-        number = _parse(attempt, region)
-        if number is not None:
-            return Number(number)
-    return Number(None)
+    attempts = [bare]
+    if bare.startswith("00"):
+        attempts.append("+" + bare.lstrip("0"))
+    elif lost_plus:
+        attempts.insert(0, "+" + bare)
+    return Number(next((found for attempt in attempts if (found := _parse(attempt, region))), None))
 
 
 def _parse(text: str, region: str) -> str | None:
@@ -47,7 +52,8 @@ def _parse(text: str, region: str) -> str | None:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
         return None
-    if not phonenumbers.is_possible_number(number):
+    # Possible, and not only within a town: an extension or four last digits are no number.
+    if phonenumbers.is_possible_number_with_reason(number) != phonenumbers.ValidationResult.IS_POSSIBLE:
         return None
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
@@ -58,6 +64,6 @@ def pretty(e164: str, region: str) -> str:
         number = phonenumbers.parse(e164, None)
     except phonenumbers.NumberParseException:
         return e164
-    is_home = phonenumbers.region_code_for_number(number) == region
+    is_home = number.country_code == phonenumbers.country_code_for_region(region)
     style = phonenumbers.PhoneNumberFormat.NATIONAL if is_home else phonenumbers.PhoneNumberFormat.INTERNATIONAL
     return phonenumbers.format_number(number, style)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, TypeVar, cast
@@ -17,6 +18,9 @@ from churn.queries import query
 T = TypeVar("T")
 SHORTEST_WORD = 2  # a single letter would match half the book
 SHORTEST_ENDING = 4  # digits
+SHORTEST_NATIONAL = 6  # digits: fewer after a zero are the end of a number, zero and all
+LONGEST_SEARCH = 128
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class NoCompany(LookupError):
@@ -123,34 +127,35 @@ def reasoned_contacts(connection: psycopg.Connection, until: datetime, most: int
     return connection.execute(query("features", "reasoned_contacts"), {"until": until, "most": most}).fetchall()
 
 
+def retention_log(connection: psycopg.Connection, until: datetime, window_days: int, most: int) -> list[dict[str, Any]]:
+    """Calls of the kinds in which something is ever given, what was given, and whether they stayed through the window."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        asked = {"until": until, "window_days": window_days, "most": most}
+        return cursor.execute(query("effect", "retention_log"), asked).fetchall()
+
+
 def by_phone(connection: psycopg.Connection, phone: str) -> list[records.Match]:
     """The customers on one E.164 number."""
-    return _ask(connection, records.Match, "by_phone", {"phone": phone}).fetchall()
+    return _matches(connection, "by_phone", {"phone": phone})
 
 
 def by_account(connection: psycopg.Connection, customer_id: str) -> list[records.Match]:
-    """The customer of one account, or none."""
-    return _ask(connection, records.Match, "by_account", {"customer_id": customer_id}).fetchall()
+    """The customer of one account, else those whose account differs in case only."""
+    return _matches(connection, "by_account", {"customer_id": customer_id})
 
 
 def by_contact(connection: psycopg.Connection, contact_id: str) -> list[records.Match]:
     """The customer a contact belongs to, or none."""
-    return _ask(connection, records.Match, "by_contact", {"contact_id": contact_id}).fetchall()
+    return _matches(connection, "by_contact", {"contact_id": contact_id})
 
 
 def search(connection: psycopg.Connection, text: str) -> list[records.Match]:
     """Up to 20 customers by account, by the last digits of a number, or by beginnings of any words of the name."""
-    text = text.strip()
-    digits = re.sub(r"\D", "", text)
-    is_number = len(digits) >= SHORTEST_ENDING and not re.search(r"[^\W\d_]", text)
-    if len(text) < SHORTEST_WORD:
+    text = text[:LONGEST_SEARCH].strip()
+    if len(text) < SHORTEST_WORD and not _is_a_word(text):
         return []
-    asked = {
-        "text": text,
-        "account_like": _like(text.upper()) + "%",
-        "digits_like": digits.lstrip("0")[::-1] + "%" if is_number else None,
-    }
-    return _ask(connection, records.Match, "search", asked).fetchall()
+    asked = {"text": text, "account_like": _like(text) + "%", "digits_like": _last_digits(text)}
+    return _matches(connection, "search", asked)
 
 
 def recent_callers(connection: psycopg.Connection, staff_id: str) -> list[records.RecentCaller]:
@@ -176,6 +181,27 @@ def local_day(moment_: datetime, time_zone: str) -> date:
 
 def _ask(connection: psycopg.Connection, record: type[T], name: str, parameters: dict[str, Any]) -> psycopg.Cursor[T]:
     return connection.cursor(row_factory=class_row(record)).execute(query("customers", name), parameters)
+
+
+def _matches(connection: psycopg.Connection, name: str, asked: dict[str, str | None]) -> list[records.Match]:
+    # Postgres holds no NUL and no half of a surrogate pair: whoever types one finds nobody.
+    if any(UNSTORABLE.search(value) for value in asked.values() if value):
+        return []
+    return _ask(connection, records.Match, name, asked).fetchall()
+
+
+def _is_a_word(text: str) -> bool:
+    # One sign of a script without cases (李) says as much as several letters.
+    return len(text) == 1 and unicodedata.category(text) == "Lo"
+
+
+def _last_digits(text: str) -> str | None:
+    """The pattern of a number typed in part, last digit first; None where the text is no number."""
+    digits = "".join(str(unicodedata.digit(c)) for c in text if c.isdecimal())
+    if len(digits) < SHORTEST_ENDING or any(c.isalpha() for c in text):
+        return None
+    national = digits.lstrip("0")  # the 0 or 00 dialled before a number is not part of it
+    return (national if len(national) >= SHORTEST_NATIONAL else digits)[::-1] + "%"
 
 
 def _features_of(customers: Sequence[str], instants: Sequence[datetime]) -> dict[str, Any]:

@@ -25,18 +25,22 @@ WHERE customer_id = %(customer_id)s AND started_on <= %(day)s::date
 ORDER BY coalesce(ended_on <= %(day)s::date, false), monthly_price DESC, subscription_id
 
 -- contacts --
--- The last contacts of one customer by as_of, newest first.
-SELECT contact_id, started_at, ended_at, channel, direction, reason, agent_id, is_resolved, is_escalated, csat,
-       left(notes, 2000) AS notes
-FROM crm.contacts
-WHERE customer_id = %(customer_id)s AND started_at <= %(as_of)s
-ORDER BY started_at DESC, contact_id DESC LIMIT 20
+-- The last 20 contacts of one customer by as_of, and all of a year, newest first; an outcome is known once a contact has ended.
+SELECT contact_id, started_at, CASE WHEN is_over THEN ended_at END AS ended_at, channel, direction, reason, agent_id,
+       CASE WHEN is_over THEN is_resolved END AS is_resolved, is_over AND is_escalated AS is_escalated,
+       CASE WHEN is_over THEN csat END AS csat, left(notes, 2000) AS notes
+FROM (SELECT *, coalesce(ended_at, started_at) <= %(as_of)s AS is_over,
+             row_number() OVER (ORDER BY started_at DESC, contact_id DESC) AS nth
+      FROM crm.contacts
+      WHERE customer_id = %(customer_id)s AND started_at <= %(as_of)s) t
+WHERE nth <= 20 OR started_at > %(as_of)s::timestamptz - interval '365 days'
+ORDER BY nth LIMIT 200
 
 -- invoices --
 -- The invoices of one customer in the year before the day, newest first.
 SELECT invoice_id, issued_on, due_on, CASE WHEN paid_on <= %(day)s::date THEN paid_on END AS paid_on, amount
 FROM crm.invoices
-WHERE customer_id = %(customer_id)s AND issued_on <= %(day)s::date AND issued_on > %(day)s::date - 366
+WHERE customer_id = %(customer_id)s AND issued_on <= %(day)s::date AND issued_on > %(day)s::date - 365
 ORDER BY issued_on DESC, invoice_id DESC
 
 -- events --
@@ -46,7 +50,8 @@ FROM crm.change_events e
 WHERE e.starts_at <= %(as_of)s AND e.starts_at > %(as_of)s::timestamptz - interval '90 days'
   AND (e.region IS NULL OR e.region = (SELECT c.region FROM crm.customers c WHERE c.customer_id = %(customer_id)s))
   AND EXISTS (SELECT FROM crm.subscriptions s
-              WHERE s.customer_id = %(customer_id)s AND (s.ended_on IS NULL OR s.ended_on > e.starts_at)
+              CROSS JOIN (SELECT (e.starts_at AT TIME ZONE time_zone)::date AS day FROM desk.company) d
+              WHERE s.customer_id = %(customer_id)s AND s.started_on <= d.day AND (s.ended_on IS NULL OR s.ended_on > d.day)
                 AND (e.product IS NULL OR e.product = s.product) AND (e.plan IS NULL OR e.plan = s.plan))
 ORDER BY e.starts_at DESC, e.event_id LIMIT 20
 
@@ -60,30 +65,43 @@ ORDER BY given_at DESC, concession_id LIMIT 20
 -- by_phone --
 -- The customers on one number.
 SELECT c.customer_id, c.name, c.phone, c.region, c.joined_on,
-       (SELECT s.plan FROM crm.subscriptions s WHERE s.customer_id = c.customer_id AND s.ended_on IS NULL
-        ORDER BY s.monthly_price DESC LIMIT 1) AS plan
-FROM crm.customers c WHERE c.phone = %(phone)s
+       (SELECT s.plan FROM crm.subscriptions s
+        WHERE s.customer_id = c.customer_id AND s.started_on <= t.day AND (s.ended_on IS NULL OR s.ended_on > t.day)
+        ORDER BY s.monthly_price DESC, s.subscription_id LIMIT 1) AS plan
+FROM crm.customers c LEFT JOIN (SELECT (desk.business_clock() AT TIME ZONE time_zone)::date AS day FROM desk.company) t ON true
+WHERE c.phone = %(phone)s
 ORDER BY c.name, c.customer_id LIMIT 20
 
 -- by_account --
--- The customer of one account.
+-- The customer of one account, or those whose account differs in case only.
+WITH hits AS (
+    SELECT customer_id FROM crm.customers WHERE customer_id = %(customer_id)s
+    UNION ALL
+    SELECT customer_id FROM desk.directory
+    WHERE upper(customer_id) = upper(%(customer_id)s)
+      AND NOT EXISTS (SELECT FROM crm.customers WHERE customer_id = %(customer_id)s)
+)
 SELECT c.customer_id, c.name, c.phone, c.region, c.joined_on,
-       (SELECT s.plan FROM crm.subscriptions s WHERE s.customer_id = c.customer_id AND s.ended_on IS NULL
-        ORDER BY s.monthly_price DESC LIMIT 1) AS plan
-FROM crm.customers c WHERE c.customer_id = %(customer_id)s
+       (SELECT s.plan FROM crm.subscriptions s
+        WHERE s.customer_id = c.customer_id AND s.started_on <= t.day AND (s.ended_on IS NULL OR s.ended_on > t.day)
+        ORDER BY s.monthly_price DESC, s.subscription_id LIMIT 1) AS plan
+FROM hits JOIN crm.customers c USING (customer_id) LEFT JOIN (SELECT (desk.business_clock() AT TIME ZONE time_zone)::date AS day FROM desk.company) t ON true
+ORDER BY c.customer_id LIMIT 20
 
 -- by_contact --
 -- The customer a contact belongs to.
 SELECT c.customer_id, c.name, c.phone, c.region, c.joined_on,
-       (SELECT s.plan FROM crm.subscriptions s WHERE s.customer_id = c.customer_id AND s.ended_on IS NULL
-        ORDER BY s.monthly_price DESC LIMIT 1) AS plan
-FROM crm.contacts t JOIN crm.customers c USING (customer_id) WHERE t.contact_id = %(contact_id)s
+       (SELECT s.plan FROM crm.subscriptions s
+        WHERE s.customer_id = c.customer_id AND s.started_on <= t.day AND (s.ended_on IS NULL OR s.ended_on > t.day)
+        ORDER BY s.monthly_price DESC, s.subscription_id LIMIT 1) AS plan
+FROM crm.contacts k JOIN crm.customers c USING (customer_id)
+LEFT JOIN (SELECT (desk.business_clock() AT TIME ZONE time_zone)::date AS day FROM desk.company) t ON true
+WHERE k.contact_id = %(contact_id)s
 
 -- search --
 -- Up to 20 customers by account, end of the number, or beginnings of words of the name; live customers first.
 WITH hits AS (
-    (SELECT customer_id FROM desk.directory
-     WHERE upper(customer_id) >= upper(%(text)s) AND upper(customer_id) LIKE %(account_like)s LIMIT 50)
+    (SELECT customer_id FROM desk.directory WHERE upper(customer_id) LIKE upper(%(account_like)s) LIMIT 50)
     UNION
     (SELECT customer_id FROM desk.directory WHERE phone_reverse LIKE %(digits_like)s LIMIT 50)
     UNION
@@ -92,11 +110,16 @@ WITH hits AS (
                                           FROM unnest(string_to_array(trim(desk.fold(%(text)s)), ' ')) word))
      LIMIT 200)
 )
-SELECT c.customer_id, c.name, c.phone, c.region, c.joined_on,
-       (SELECT s.plan FROM crm.subscriptions s WHERE s.customer_id = c.customer_id AND s.ended_on IS NULL
-        ORDER BY s.monthly_price DESC LIMIT 1) AS plan
-FROM hits JOIN crm.customers c USING (customer_id)
-ORDER BY plan IS NULL, c.name, c.customer_id
+SELECT customer_id, name, phone, region, joined_on, plan
+FROM (
+    SELECT c.customer_id, c.name, c.phone, c.region, c.joined_on,
+           (SELECT s.plan FROM crm.subscriptions s
+            WHERE s.customer_id = c.customer_id AND s.started_on <= t.day AND (s.ended_on IS NULL OR s.ended_on > t.day)
+            ORDER BY s.monthly_price DESC, s.subscription_id LIMIT 1) AS plan
+    FROM hits JOIN crm.customers c USING (customer_id)
+    LEFT JOIN (SELECT (desk.business_clock() AT TIME ZONE time_zone)::date AS day FROM desk.company) t ON true
+) matches
+ORDER BY plan IS NULL, name, customer_id
 LIMIT 20
 
 -- recent --

@@ -1,7 +1,7 @@
 -- sync_directory --
 -- Search keys of every customer from crm; rows that say the same are left alone.
 INSERT INTO desk.directory (customer_id, words, phone_reverse)
-SELECT customer_id, to_tsvector('simple', desk.fold(name)), reverse(regexp_replace(phone, '\D', '', 'g'))
+SELECT customer_id, desk.name_words(name), reverse(regexp_replace(phone, '\D', '', 'g'))
 FROM crm.customers
 ON CONFLICT (customer_id) DO UPDATE
 SET words = excluded.words, phone_reverse = excluded.phone_reverse, synced_at = now()

@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 from scipy.stats import norm
 
+from churn.core.candidates import one_thread
 from churn.core.context import Column, Encoder, columns_of
 from churn.core.control import Control, first_stage
 from churn.core.shrinkage import Group, Prior, posterior
@@ -31,7 +32,7 @@ Array = NDArray[np.float64]
 LOG_COLUMNS = ("amount", "stayed", "agent_id", "given_month", "intended_amount", "propensity")
 BENDS = (0.25, 0.7)  # doses at which the slope may change: amounts of 0.28 and 1.0 of a monthly bill
 FEWEST_ROWS = 200
-MISFIT = 0.2  # logits by which a caller's true curve may miss the form of this one, however long the log
+MISFIT = 0.3  # logits by which a caller's true curve may miss the form of this one, however long the log
 # How what was heard changes the effect of money: mostly along one line, on which "meant to give nothing" lies beyond
 # the smallest gifts (first column; `u` counts 1.5 times `v`), for there money is rare and the curve else guesswork.
 TIED = np.array([[-1.5, 1.0], [1.0, 0.0]])
@@ -76,7 +77,7 @@ class ConcessionEffect:
         self.encoder, self.control, self.middle_bill = Encoder(), Control(nothing=[0.3]), 1.0
         prior = _prior(self.default, 0, 0)
         # policy is an opinion, not evidence: twice its spread, so that no gain is claimed before there is a log
-        self.theta, self.covariance = prior.mean, np.diag(4.0 * prior.variance)
+        self._settle(prior.mean, np.diag(4.0 * prior.variance))
 
     # ---- learning --------------------------------------------------------------------------------------------------
 
@@ -98,7 +99,8 @@ class ConcessionEffect:
         self.rows = int(usable.sum())
         self._start_from_policy()
         if self.rows >= FEWEST_ROWS:
-            self._learn(log.loc[usable], amount[usable], stayed[usable])
+            with one_thread():
+                self._learn(log.loc[usable], amount[usable], stayed[usable])
         return self
 
     def _learn(self, log: pd.DataFrame, amount: Array, stayed: Array) -> None:
@@ -113,7 +115,7 @@ class ConcessionEffect:
         design = _design(calls, offered[:, 0], dose[:, 0], heard)
         bends = self.encoder.bends_count
         prior = _prior(self.default, calls.features.shape[1] - 1 - bends, bends)
-        self.theta, self.covariance = posterior(design, stayed, prior)
+        self._settle(*posterior(design, stayed, prior))
 
     # ---- asking ----------------------------------------------------------------------------------------------------
 
@@ -145,16 +147,17 @@ class ConcessionEffect:
         callers, money = self.encode(X), np.asarray(amounts, float)
         money = np.broadcast_to(money, (len(callers.bill), money.shape[-1]))
         low, high = np.empty(money.shape), np.empty(money.shape)
-        for at in range(0, max(len(money), 1), 1000):  # the gradients of everybody at once would fill the memory
-            part = slice(at, at + 1000)
-            some = Encoded(callers.features[part], callers.bill[part], callers.nothing[part])
-            low[part], high[part] = self.curve_interval(some, money[part], level)
+        with one_thread():
+            for at in range(0, max(len(money), 1), 1000):  # the gradients of everybody at once would fill the memory
+                part = slice(at, at + 1000)
+                some = Encoded(callers.features[part], callers.bill[part], callers.nothing[part])
+                low[part], high[part] = self.curve_interval(some, money[part], level)
         return low, high
 
     def curve_interval(self, callers: Encoded, amounts: ArrayLike, level: float = 0.9) -> tuple[Array, Array]:
         """`interval` for encoded callers. Raises ValueError when `level` is not inside (0, 1)."""
         p, gradient = self._nodes(callers, np.asarray(amounts, float), want_gradient=True)
-        spread = np.sqrt(((gradient @ self._root()) ** 2).sum(axis=-1) + MISFIT**2)
+        spread = np.hypot(self._spread(gradient), MISFIT)
         middle, wide = np.log(p / (1 - p)), _deviations(level) * spread
         return expit(middle - wide), expit(middle + wide)
 
@@ -171,12 +174,19 @@ class ConcessionEffect:
         by_logit = p * (1 - p)
         of_gain = by_logit[:, 1:, None] * gradient[:, 1:] - by_logit[:, :1, None] * gradient[:, :1]
         misfit = MISFIT * by_logit[:, 1:] * (money > 0)
-        wide = _deviations(level) * np.sqrt(((of_gain @ self._root()) ** 2).sum(axis=-1) + misfit**2)
+        wide = _deviations(level) * np.hypot(self._spread(of_gain), misfit)
         gain = p[:, 1:] - p[:, :1]
         return gain, gain - wide, gain + wide
 
-    def _root(self) -> Array:
-        return np.asarray(np.linalg.cholesky(self.covariance + 1e-12 * np.eye(len(self.theta))), float)
+    def _spread(self, gradient: Array) -> Array:
+        """Standard deviation (n, m) of what has this gradient (n, m, p). One caller stays off the threads of BLAS."""
+        root = self._root
+        moved = np.einsum("nmp,pq->nmq", gradient, root) if len(gradient) == 1 else gradient @ root
+        return np.asarray(np.sqrt((moved**2).sum(axis=-1)))
+
+    def _settle(self, theta: Array, covariance: Array) -> None:
+        self.theta, self.covariance = theta, covariance
+        self._root = np.asarray(np.linalg.cholesky(covariance + 1e-12 * np.eye(len(theta))), float)
 
     def _nodes(self, callers: Encoded, amounts: Array, *, want_gradient: bool = False) -> tuple[Array, Array]:
         """Average over what the agent may have heard: p (n, m) and, if wanted, the gradient of its logit (n, m, p)."""
@@ -235,7 +245,7 @@ class ConcessionEffect:
         model.rows, model.middle_bill = params["rows"], params["middle_bill"]
         model.encoder = Encoder([Column(**column) for column in params["columns"]])
         model.control = Control(**params["control"])
-        model.theta, model.covariance = np.array(params["theta"]), np.array(params["covariance"])
+        model._settle(np.array(params["theta"]), np.array(params["covariance"]))
         return model
 
 

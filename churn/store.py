@@ -128,7 +128,7 @@ def reasoned_contacts(connection: psycopg.Connection, until: datetime, most: int
 
 
 def retention_log(connection: psycopg.Connection, until: datetime, window_days: int, most: int) -> list[dict[str, Any]]:
-    """Calls of the kinds in which something is ever given, what was given, and whether they stayed through the window."""
+    """Calls of the kinds in which things are given, what was given, and whether they stayed through the window."""
     with connection.cursor(row_factory=dict_row) as cursor:
         asked = {"until": until, "window_days": window_days, "most": most}
         return cursor.execute(query("effect", "retention_log"), asked).fetchall()

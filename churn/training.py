@@ -20,6 +20,7 @@ from sklearn.model_selection import train_test_split
 
 from churn import db, registry, store
 from churn.core import features, records
+from churn.core.effect import LOG_COLUMNS, ConcessionEffect
 from churn.core.fitted import Fitted, shift_to
 from churn.core.judge import judge
 from churn.core.outlook import DAYS_A_MONTH
@@ -34,6 +35,12 @@ MOST_LANDMARKS = 4
 MOST_ROWS = 40_000  # a landmark beyond this is sampled: the fit no longer gains what it costs
 MOST_CONTACTS = 12_000
 CURVE_MONTHS = 12  # how far back survival's landmark lies
+WINDOW_DAYS = 90  # a call is a save when they are still here then
+MOST_CALLS = 50_000
+FEWEST_CALLS = 200
+CALL_COLUMNS = (
+    "amount", "stayed", "agent_id", "given_month", "intended_amount", "propensity", "channel", "contact_reason"
+)  # fmt: skip
 SEED = 20240501
 
 
@@ -80,7 +87,9 @@ class _Job:
 
 
 def train(settings: Settings, *, progress: Tell, by: str) -> list[Trained]:
-    """Fit, judge and register risk, survival and likely-why. The first of a kind goes into use; later ones wait.
+    """Fit, judge and register risk, survival, likely-why and the effect of concessions.
+
+    The first of a kind goes into use; later ones wait for a person.
 
     Raises store.NoCompany.
     """
@@ -89,7 +98,7 @@ def train(settings: Settings, *, progress: Tell, by: str) -> list[Trained]:
         until = company.data_until or datetime.now(UTC)
         job = _Job(connection, company, until, by, progress)
         curve, survival = _survival(job)
-        results = [_risk(job, curve), survival, _why(job)]
+        results = [_risk(job, curve), survival, _why(job), _effect(job)]
         in_use = registry.current(connection)
         for result in results:
             if result.refusal is None and result.kind not in in_use:
@@ -273,6 +282,52 @@ def _why(job: _Job) -> Trained:
     except (NotEnoughData, NoBetterThanUsual) as refusal:
         return job.refuse("why", refusal)
     return job.keep("why", kept, metrics)
+
+
+def _effect(job: _Job) -> Trained:
+    calls = store.retention_log(job.connection, job.until, WINDOW_DAYS, MOST_CALLS)
+    try:
+        if len(calls) < FEWEST_CALLS:
+            raise NotEnoughData(
+                len(calls), sum(c["amount"] > 0 for c in calls), rows_needed=FEWEST_CALLS, fewer_needed=50
+            )
+        job.tell(f"effect: learning from {len(calls):,} calls, {sum(c['amount'] > 0 for c in calls):,} with an offer")
+        log = effect_log(job.connection, calls)
+        estimator = ConcessionEffect().fit(log)
+    except NotEnoughData as refusal:
+        return job.refuse("effect", refusal)
+    context = log.drop(columns=[name for name in log.columns if name in LOG_COLUMNS])
+    return job.keep("effect", Fitted(estimator, tuple(context.columns)), _judge_effect(estimator, log, context))
+
+
+def effect_log(connection: psycopg.Connection, calls: list[dict[str, Any]]) -> pd.DataFrame:
+    """Calls with the features known just before each: the log a ConcessionEffect learns from. Calls of the same second
+    by one customer count once."""
+    known = {
+        (row["customer_id"], row["as_of"]): row
+        for row in store.features(connection, [c["customer_id"] for c in calls], [c["as_of"] for c in calls])
+    }
+    calls = [call for call in calls if (call["customer_id"], call["as_of"]) in known]
+    frame = features.frame([known[call["customer_id"], call["as_of"]] for call in calls]).reset_index(drop=True)
+    frame = frame[features.usable(frame.columns)].assign(monthly_bill=frame["monthly_price"])
+    logged = pd.DataFrame([{name: call[name] for name in CALL_COLUMNS} for call in calls])
+    return frame.join(logged, rsuffix="_of_call")
+
+
+def _judge_effect(estimator: ConcessionEffect, log: pd.DataFrame, context: pd.DataFrame) -> dict[str, Any]:
+    amount, stayed = log["amount"].to_numpy(float), log["stayed"].to_numpy(float)
+    offered = amount > 0
+    typical = float(np.median(amount[offered])) if offered.any() else 0.0
+    p = estimator.p_stay(context, np.array([0.0, typical]))
+    return {
+        "calls": len(log),
+        "offers": int(offered.sum()),
+        "randomised": int(np.isfinite(log["propensity"].to_numpy(float)).sum()),
+        "stayed": float(stayed.mean()),
+        "typical_amount": typical,
+        "naive_difference": float(stayed[offered].mean() - stayed[~offered].mean()) if offered.any() else 0.0,
+        "adjusted_difference": float((p[:, 1] - p[:, 0]).mean()),
+    }
 
 
 def _judge_why(frame: pd.DataFrame, reasons: list[str], cut: int) -> dict[str, Any]:

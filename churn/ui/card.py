@@ -94,7 +94,7 @@ def _ended(card: Card) -> None:
 
 
 def _opening(card: Card) -> None:
-    with st.container(border=True, key="say_first", gap="xxsmall"):
+    with st.container(border=True, key="say_first", gap="small"):
         heading("Say first", help="From this caller's own records, in the order in which trust is at stake.")
         st.markdown(f"#### “{plain(card.opening.text)}”", anchors=False)
         st.caption(plain(card.opening.ground))

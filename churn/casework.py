@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import pickle
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -16,7 +19,7 @@ from churn.core.fitted import Fitted
 from churn.core.outlook import Economics, Outlook, look_ahead, risk_and_moves
 from churn.core.reasons import Reason, Scene, explain, say
 from churn.core.risk import ChurnRisk
-from churn.core.say import Opening, say_first
+from churn.core.say import BRAND_NEW_DAYS, Opening, say_first
 from churn.core.survival import TenureCurve
 from churn.core.why import OTHER, LikelyWhy
 from churn.db import Database
@@ -24,9 +27,13 @@ from churn.phone import Number, read_number
 from churn.queries import query
 from churn.screen_pop import Asked
 
-BRAND_NEW_DAYS = 45
+NO_RISK_MODEL = "There is no risk model in use: facts only. An analyst makes one with python3 -m churn train."
 MOST_WHY = 3
 LEAST_WHY = 0.08  # a reason less likely than this is noise to an agent
+ESTIMATORS = {"risk": ChurnRisk, "survival": TenureCurve, "why": LikelyWhy}
+# What reading bytes that are no model of ours may raise, and what a model may raise on a caller it cannot read.
+FAULTS = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
+UNREADABLE = (*FAULTS, pickle.UnpicklingError, EOFError, ImportError)
 State = Literal["live", "new", "ended"]
 
 
@@ -83,9 +90,16 @@ def load_models(connection: psycopg.Connection, versions: tuple[tuple[str, int],
     troubles = []
     for kind, version in versions:
         try:
-            loaded[kind] = registry.load(connection, version)
+            model = registry.load(connection, version)
         except (registry.ModelTampered, registry.ModelOfOtherLibraries, registry.NoSuchModel) as trouble:
             troubles.append(f"The {kind} model is not used. {trouble}")
+        except UNREADABLE:
+            troubles.append(f"The {kind} model is not used. Version {version} cannot be read: fit it anew.")
+        else:
+            if isinstance(model, Fitted) and isinstance(model.estimator, ESTIMATORS.get(kind, object)):
+                loaded[kind] = model
+            else:
+                troubles.append(f"The {kind} model is not used. Version {version} is no model of this kind.")
     return Models(versions, loaded.get("risk"), loaded.get("survival"), loaded.get("why"), tuple(troubles))
 
 
@@ -96,7 +110,8 @@ def model_versions(connection: psycopg.Connection) -> tuple[tuple[str, int], ...
 
 def find(connection: psycopg.Connection, asked: Asked, company: records.Company) -> Found:
     """The customers a screen-pop or search means. Whatever was typed only ever searches."""
-    key = asked.key.strip()
+    # A copied number or account brings marks along that turn text round and cannot be seen.
+    key = "".join(c for c in asked.key if unicodedata.category(c) != "Cf").strip()
     if asked.by == "contact":
         return Found(tuple(store.by_contact(connection, key)), asked)
     if asked.by == "account":
@@ -140,26 +155,8 @@ def reckon(
     """The card from facts and models: no reading, no writing."""
     today = store.local_day(facts.as_of, company.time_zone)
     scene = Scene(facts, _values(facts), today, company.time_zone, facts.customer.currency)
-    troubles = list(models.troubles)
-    p_churn: float | None = None
-    outlook: Outlook | None = None
-    reasons: tuple[Reason, ...] = ()
-    if facts.features.get("live_subscriptions"):
-        if models.risk is None:
-            troubles.append(
-                "There is no risk model in use: facts only. An analyst makes one with python3 -m churn train."
-            )
-        else:
-            p_churn, moved = risk_and_moves(models.risk, facts.features)
-            reasons = explain(moved, scene)
-            if models.survival is not None:
-                outlook = look_ahead(
-                    models.survival,
-                    [facts.features],
-                    np.array([p_churn]),
-                    horizon_days=company.horizon_days,
-                    economics=Economics(),
-                )
+    ahead = _look_ahead(facts, models, company, scene) if facts.features.get("live_subscriptions") else _Ahead()
+    why, trouble = _why(models.why, facts, scene)
     return Card(
         case_id=case_id,
         company=company,
@@ -167,13 +164,60 @@ def reckon(
         today=today,
         state=state_of(facts, today),
         opening=say_first(scene),
-        why=likely_why(models.why, facts, scene),
-        reasons=reasons,
-        p_churn=p_churn,
+        why=why,
+        reasons=ahead.reasons,
+        p_churn=ahead.p_churn,
         usual_risk=usual_risk,
-        outlook=outlook,
-        troubles=tuple(troubles),
+        outlook=ahead.outlook,
+        troubles=(*models.troubles, *ahead.troubles, *trouble),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    """What the models say of one live customer; what they cannot say is None, and `troubles` says why."""
+
+    p_churn: float | None = None
+    reasons: tuple[Reason, ...] = ()
+    outlook: Outlook | None = None
+    troubles: tuple[str, ...] = ()
+
+
+def _look_ahead(facts: records.CallerFacts, models: Models, company: records.Company, scene: Scene) -> _Ahead:
+    if models.risk is None:
+        is_said = "risk" in dict(models.versions)  # why it was left out
+        return _Ahead(troubles=() if is_said else (NO_RISK_MODEL,))
+    try:
+        p_churn, moved = risk_and_moves(models.risk, facts.features)
+        reasons = explain(moved, scene)
+    except FAULTS:
+        p_churn, reasons = math.nan, ()
+    if not 0 <= p_churn <= 1:
+        return _Ahead(troubles=("The risk model has no answer for this caller: facts only.",))
+    if models.survival is None:
+        return _Ahead(p_churn, reasons)
+    try:
+        outlook = look_ahead(
+            models.survival,
+            [facts.features],
+            np.array([p_churn]),
+            horizon_days=company.horizon_days,
+            economics=Economics(),
+        )
+    except FAULTS:
+        outlook = None
+    if outlook is None or not np.isfinite([outlook.worth.clv[0], outlook.worth.low[0], outlook.worth.high[0]]).all():
+        return _Ahead(p_churn, reasons, troubles=("What this caller is worth cannot be reckoned: risk only.",))
+    return _Ahead(p_churn, reasons, outlook)
+
+
+def _why(
+    model: Fitted[LikelyWhy] | None, facts: records.CallerFacts, scene: Scene
+) -> tuple[tuple[Why, ...], tuple[str, ...]]:
+    try:
+        return likely_why(model, facts, scene), ()
+    except FAULTS:
+        return likely_why(None, facts, scene), ("The likely-why model has no answer for this caller: own facts only.",)
 
 
 def state_of(facts: records.CallerFacts, today: date) -> State:
@@ -188,7 +232,7 @@ def likely_why(model: Fitted[LikelyWhy] | None, facts: records.CallerFacts, scen
 
     Without a model the caller's own striking facts, without a chance.
     """
-    if model is None:
+    if model is None or not facts.features:
         told = {fact: reason for reason, tell in reversed(SPEAKING.items()) if (fact := tell(scene))}
         return tuple(Why(reason, None, fact) for fact, reason in reversed(told.items()))[:MOST_WHY]
     ranked = model.estimator.rank(_complete(model, facts))
@@ -199,7 +243,7 @@ def likely_why(model: Fitted[LikelyWhy] | None, facts: records.CallerFacts, scen
 def fact_for(reason: str, scene: Scene) -> str | None:
     """The caller's own dated fact that goes with a contact reason; None when nothing of theirs does."""
     found = scene.inbound(365, reason)
-    open_ones = [contact for contact in found if contact.is_resolved is False]
+    open_ones = scene.still_open(365, reason)
     if open_ones:
         nth = words.ordinal(len(open_ones) + 1)
         return f"would be the {nth} time, open since {scene.day(open_ones[-1].started_at)}"
@@ -222,12 +266,12 @@ def _term_near(scene: Scene) -> str | None:
     if not isinstance(months, float) or not -1 <= months <= 2:
         return None
     said = say("months_to_term_end", scene)
-    return said[0].lower() if said else None
+    return said[0][:1].lower() + said[0][1:] if said else None  # not the month
 
 
 def _outage(scene: Scene) -> str | None:
     found = next((event for event in scene.facts.events if event.kind == "outage"), None)
-    return f"{found.title.lower()}, {scene.day(found.starts_at)}" if found else None
+    return f"{found.title}, {scene.day(found.starts_at)}" if found else None
 
 
 def _overdue(scene: Scene) -> str | None:

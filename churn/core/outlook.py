@@ -11,19 +11,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from churn.core import features, worth
 from churn.core.fitted import Fitted, rebased
 from churn.core.risk import ChurnRisk
-from churn.core.survival import TenureCurve, anchor
+from churn.core.survival import FEW, Table, TenureCurve, anchor
 
 Array = np.ndarray[Any, Any]
 Rows = Sequence[Mapping[str, Any]]
 DAYS_A_MONTH = 30.4375
 HIGHEST_RISK = 0.995  # a curve cannot pass through certainty
 LEVEL = 0.9
-FEW = 16  # rows: below, plain mappings are quicker than a frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,22 +69,19 @@ def look_ahead(
     curve: Fitted[TenureCurve], rows: Rows, p_churn: Array, *, horizon_days: int, economics: Economics
 ) -> Outlook:
     """Curves bent to the risk, and worth, for n rows of `features.sql` and their (n,) risks."""
-    frame = _frame(rows, curve.columns)
     months = np.arange(1.0, economics.horizon_months + 1)
     given = np.maximum([float(row["tenure_months"]) for row in rows], 0.0)
-    raw = curve.estimator.survival(frame, months, given)
-    low, high = curve.estimator.band(frame, months, given, LEVEL)
-    staying = anchor(raw, np.minimum(p_churn, HIGHEST_RISK), horizon_days / DAYS_A_MONTH, months)
-    power = _power(raw, staying)
-    known = curve.estimator.months_known(frame, given)
+    raw = curve.estimator.curves(_table(rows, curve.columns), months, given, LEVEL)
+    staying = anchor(raw.staying, np.minimum(p_churn, HIGHEST_RISK), horizon_days / DAYS_A_MONTH, months)
+    power = _power(raw.staying, staying)
     # A curve without any hazard is given one by `anchor`, and has no band of its own.
-    band = np.minimum(low**power, staying), np.maximum(high**power, staying)
+    band = np.minimum(raw.low**power, staying), np.maximum(raw.high**power, staying)
     return Outlook(
         p_churn=p_churn,
         staying=staying,
         low=band[0],
         high=band[1],
-        months_known=known,
+        months_known=raw.months_known,
         expected_months=worth.expected_months(staying, economics.horizon_months),
         worth=worth.worth(
             _margin(rows, economics),
@@ -94,15 +89,15 @@ def look_ahead(
             band,
             horizon_months=economics.horizon_months,
             annual_rate=economics.annual_rate,
-            months_known=known,
+            months_known=raw.months_known,
             level=LEVEL,
         ),
     )
 
 
-def _frame(rows: Rows, columns: Sequence[str]) -> pd.DataFrame:
+def _table(rows: Rows, columns: Sequence[str]) -> Table:
     if len(rows) <= FEW:
-        return pd.DataFrame([features.complete(row, columns) for row in rows], columns=list(columns))
+        return [features.complete(row, columns) for row in rows]
     return features.frame(rows, columns)
 
 

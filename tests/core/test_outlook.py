@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from churn.core.outlook import DAYS_A_MONTH, HIGHEST_RISK, Economics, Outlook, look_ahead, risk_and_moves, risk_of
@@ -61,6 +62,12 @@ def test_one_caller_is_reckoned_as_in_the_nightly_run() -> None:
         assert alone.p_churn[0] == pytest.approx(many.p_churn[i], abs=1e-12)
         assert alone.staying[0] == pytest.approx(many.staying[i], abs=1e-12)
         assert alone.worth.clv[0] == pytest.approx(many.worth.clv[i])
+
+
+def test_one_caller_is_reckoned_without_a_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = ahead([row()], np.array([0.2]))
+    monkeypatch.setattr(pd.DataFrame, "__init__", lambda *_, **__: pytest.fail("a frame was made"))
+    assert np.array_equal(ahead([row()], np.array([0.2])).staying, before.staying)
 
 
 def test_a_known_margin_is_taken_and_a_missing_one_assumed_from_the_price() -> None:

@@ -15,9 +15,13 @@ from hypothesis import strategies as st
 from lifelines import CoxPHFitter, NelsonAalenFitter
 from lifelines.exceptions import ConvergenceWarning
 
+from churn.core.baseline import breslow, smoothed
 from churn.core.columns import Columns
+from churn.core.cox import PENALTIES
+from churn.core.exposure import Exposure
 from churn.core.refusals import ColumnsMissing, NotEnoughData
-from churn.core.survival import PENALTIES, TenureCurve, _Exposure, _smoothed, anchor, breslow, find_leaks
+from churn.core.survival import TenureCurve, anchor
+from churn.core.survival_leaks import find_leaks
 
 MONTHS = np.arange(1.0, 25.0)
 
@@ -49,8 +53,8 @@ def fitted(smooth_events: int = 5) -> TenureCurve:
     return TenureCurve(smooth_events=smooth_events).fit(company()[0], 0.0, *company()[1:])
 
 
-def exposure(entry: list[float], duration: list[float], event: list[int]) -> _Exposure:
-    return _Exposure.read(np.array(entry), np.array(duration), np.array(event), len(duration))
+def exposure(entry: list[float], duration: list[float], event: list[int]) -> Exposure:
+    return Exposure.read(np.array(entry), np.array(duration), np.array(event), len(duration))
 
 
 def test_rows_come_back_in_the_order_they_went_in():
@@ -254,7 +258,7 @@ def test_beyond_the_data_the_hazard_stays_what_it_was_and_the_curve_says_so():
 
 def test_blocks_of_months_keep_the_number_of_events():
     events, risk = np.array([9.0, 0, 1, 2, 0, 3, 1, 0]), np.array([90.0, 80, 70, 60, 50, 40, 30, 20])
-    hazard, _ = _smoothed(events, risk, 5)
+    hazard, _ = smoothed(events, risk, 5)
     assert (hazard * risk).sum() == pytest.approx(events.sum())
     assert hazard.tolist() == pytest.approx([0.1] + [7 / 350] * 7)
 
@@ -282,6 +286,34 @@ def test_the_band_holds_the_truth_about_as_often_as_it_says():
         low, high = curve.band(pd.DataFrame({"noise": [0.0]}), [12.0], 6.0)
         held.append(low[0, 0] < np.exp(-0.6) < high[0, 0])
     assert 0.78 <= np.mean(held) <= 0.99
+
+
+@pytest.mark.parametrize("n", [1, 9, 60])
+def test_curves_are_the_survival_the_band_and_the_months_known(n):
+    table, given = company()[0].head(n), np.arange(float(n))
+    both = fitted().curves(table, MONTHS, given, 0.8)
+    low, high = fitted().band(table, MONTHS, given, 0.8)
+    assert np.array_equal(both.staying, fitted().survival(table, MONTHS, given))
+    assert np.array_equal([both.low, both.high], [low, high])
+    assert np.array_equal(both.months_known, fitted().months_known(table, given))
+
+
+@pytest.mark.parametrize("n", [1, 9, 60])
+def test_plain_mappings_have_the_curves_of_the_frame(n):
+    table = company()[0].head(n)
+    frame, plain = fitted().curves(table, MONTHS, 6.0), fitted().curves(table.to_dict("records"), MONTHS, 6.0)
+    for name in ("staying", "low", "high", "months_known"):
+        assert np.array_equal(getattr(plain, name), getattr(frame, name))
+
+
+def test_a_mapping_may_hold_more_than_the_columns_but_not_less():
+    row = company()[0].iloc[0].to_dict()
+    more = fitted().survival([row | {"shoe": 43}], MONTHS)
+    assert np.array_equal(more, fitted().survival([row], MONTHS))
+    assert fitted().survival([], MONTHS).shape == (0, len(MONTHS))
+    del row["price"]
+    with pytest.raises(ColumnsMissing, match="price"):
+        fitted().months_known([row])
 
 
 def test_fitting_twice_or_through_a_pickle_gives_the_same_curves():

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     import psycopg
 
+    from churn.contract import State
     from churn.imports.taking import FileReport
     from churn.settings import Settings
 
@@ -138,33 +139,34 @@ def obey(asked: argparse.Namespace) -> int:
 
 def run(asked: argparse.Namespace) -> int:
     """Everything that is missing, in order, then the app. Each step is skipped when it is done already."""
-    from churn import contract, db
+    from churn import db
     from churn.serve import refuse_taken_port
 
     refuse_taken_port(asked.address, asked.port)
     settings, progress = _settings(), Progress()
     progress(f"Keepline, database {settings.database}")
     db.create_database(settings)
-    with db.connect(settings, "batch") as connection:
-        state = contract.state(connection)
-        if not state.has_company:
-            from churn.simulation import simulate, write_company
+    if not _state(settings).has_company:
+        from churn.simulation import simulate, write_company
 
+        with (
+            db.connect(settings, "batch") as connection,
+            progress.step(f"Simulated company of {DEMO_CUSTOMERS:,} customers"),
+        ):
             _refuse_unnamed(connection, settings)
-            with progress.step(f"Simulated company of {DEMO_CUSTOMERS:,} customers"):
-                company = simulate(customers=DEMO_CUSTOMERS, months=DEMO_MONTHS, seed=DEMO_SEED)
-                write_company(connection, company, progress=progress)
-    if not state.has_directory:
+            company = simulate(customers=DEMO_CUSTOMERS, months=DEMO_MONTHS, seed=DEMO_SEED)
+            write_company(connection, company, progress=progress)
+    if not _state(settings).has_directory:
         from churn import scoring
 
         with progress.step("Search directory"):
             scoring.sync_directory(settings, progress=progress)
-    if not state.has_models:
+    if not _state(settings).has_models:
         from churn import training
 
         with progress.step("Models"):
             training.train(settings, progress=progress, by=_who())
-    if not state.has_scores:
+    if not _state(settings).has_scores:
         from churn import scoring
 
         with progress.step("Scores"):
@@ -337,6 +339,14 @@ def _settings() -> Settings:
     from churn.settings import read_settings
 
     return read_settings()
+
+
+def _state(settings: Settings) -> State:
+    """How far the set-up has come, asked anew after every step: one may be what the next was waiting for."""
+    from churn import contract, db
+
+    with db.connect(settings, "batch") as connection:
+        return contract.state(connection)
 
 
 def _existing(settings: Settings) -> Settings:

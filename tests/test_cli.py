@@ -158,6 +158,39 @@ def test_progress_tells_the_same_thing_once_a_second_and_when_it_is_complete(cap
     assert [line.split("  ")[-1] for line in lines] == ["1 of 3", "3 of 3"]
 
 
+def test_run_does_what_is_missing_in_order_and_the_second_time_nothing(database: Settings, monkeypatch) -> None:
+    from churn import scoring, training
+
+    done: list[str] = []
+    insert = """INSERT INTO desk.model_versions
+                    (kind, status, data_as_of, metrics, libraries, artifact, sha256, created_by)
+                SELECT kind, 'current', now(), '{}', '{}', '', '', 'test'
+                FROM unnest(ARRAY['risk', 'survival', 'why']) AS kind"""
+    score = """INSERT INTO desk.scores (customer_id, as_of, p_churn, risk_version)
+               SELECT 'c1', now(), 0.5, min(model_version) FROM desk.model_versions"""
+
+    def train(settings: Settings, **_: object) -> None:
+        done.append("train")
+        with db.connect(settings, "batch") as connection:
+            connection.execute(insert)
+
+    def score_everyone(settings: Settings, **_: object) -> None:
+        done.append("score")
+        with db.connect(settings, "batch") as connection:
+            connection.execute(score)
+
+    monkeypatch.setattr(cli, "DEMO_CUSTOMERS", 50)
+    monkeypatch.setattr(cli, "serve", lambda _: done.append("serve") or 0)
+    monkeypatch.setattr(cli, "_settings", lambda: database)
+    monkeypatch.setattr(training, "train", train)
+    monkeypatch.setattr(scoring, "score_everyone", score_everyone)
+    asked = cli.read_arguments(["run", "--port", "0"])
+    assert (cli.obey(asked), done) == (0, ["train", "score", "serve"])
+    assert (cli.obey(asked), done[3:]) == (0, ["serve"])
+    with db.connect(database, "batch") as connection:
+        assert connection.execute("SELECT count(*) FROM crm.customers").fetchone() == (50,)
+
+
 # The app itself -------------------------------------------------------------------------------------------------------
 
 

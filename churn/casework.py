@@ -17,9 +17,10 @@ from churn import registry, store
 from churn.core import features, records, words
 from churn.core.fitted import Fitted
 from churn.core.outlook import Economics, Outlook, look_ahead, risk_and_moves
-from churn.core.reasons import Reason, Scene, explain, say
+from churn.core.reasons import Reason, explain, say
 from churn.core.risk import ChurnRisk
 from churn.core.say import BRAND_NEW_DAYS, Opening, say_first
+from churn.core.scene import Scene
 from churn.core.survival import TenureCurve
 from churn.core.why import OTHER, LikelyWhy
 from churn.db import Database

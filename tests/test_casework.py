@@ -82,7 +82,8 @@ def reckon(found: casework.records.CallerFacts, used: Models, **company: Any) ->
     ("by", "key", "whom"),
     [
         ("ani", PHONE, "A1 b2"), ("ani", " 447700900300", "900300"), ("ani", "tel:07700900300", "900300"),
-        ("ani", "A1", ""), ("ani", "anonymous", ""), ("ani", "0300", ""), ("caller", "07700 900300", "900300"), ("caller", "a1", "A1"),
+        ("ani", "A1", ""), ("ani", "anonymous", ""), ("ani", "0300", ""), ("caller", "a1", "A1"),
+        ("caller", "07700 900300", "900300"),
         ("caller", "900300", "900300"), ("account", "A1", "A1"), ("account", " B2 ", "b2"), ("account", "A", ""),
         ("contact", "K1", "A1"), ("contact", "K2", ""), ("contact", "k9", ""), ("search", "900300", "900300"),
         ("search", "07700 900 300", "900300"), ("search", "0300", "900300"), ("search", "zoe", "b2"),

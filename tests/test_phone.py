@@ -33,6 +33,7 @@ def test_one_british_number_in_every_writing(text: str) -> None:
         ("011447700900123", "US", ADA),
         (" 447700900123", "US", ADA),
         ("(212) 555-0123", "US", "+12125550123"),
+        (" 4930123456", "US", "+4930123456"),  # ten digits, but a plus was there
         (" 2125550123", "US", "+12125550123"),  # a stray blank, no lost plus
         ("06 1234567", "IT", "+39061234567"),  # Italy keeps its zero
         ("03-1234-5678", "JP", "+81312345678"),

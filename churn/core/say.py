@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from churn.core import words
-from churn.core.reasons import Scene
+from churn.core.scene import Scene
 
 BILL_SHOCK_SHARE = 0.15  # of their own average
 BILL_SHOCK_LEAST = 3.0  # money: less is not noticed

@@ -64,6 +64,7 @@ def connect(settings: Settings, role: str) -> psycopg.Connection:
     become = sql.SQL("SET ROLE {}").format(_role(role))
     connection = psycopg.connect(app_conninfo(settings), autocommit=True)
     connection.execute(become)
+    _in_utc(connection)
     return connection
 
 
@@ -94,6 +95,7 @@ def open_database(settings: Settings, *, size: int = 16) -> Database:
         timeout=1.0,
         max_waiting=200,
         check=ConnectionPool.check_connection,
+        configure=_in_utc,
         open=True,
     )
     return Database(pool)
@@ -149,6 +151,13 @@ def migrate(connection: psycopg.Connection) -> list[str]:
         connection.execute(_text(SQL / "grants.sql"))
     connection.commit()
     return applied
+
+
+def _in_utc(connection: psycopg.Connection) -> None:
+    # "90 days before" must not depend on how a server is set up; business days name their zone themselves.
+    connection.execute("SET TIME ZONE 'UTC'")
+    if not connection.autocommit:
+        connection.commit()
 
 
 def _make_login(server: psycopg.Connection, *, embedded: bool) -> None:

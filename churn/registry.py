@@ -146,7 +146,7 @@ class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if module == "builtins" and name in READABLE_BUILTINS:
             return super().find_class(module, name)
-        if module.startswith("churn.core.") or module.split(".")[0] in READABLE:
+        if module.startswith("churn.core.") or module.split(".", maxsplit=1)[0] in READABLE:
             return super().find_class(module, name)
         raise ModelTampered(f"The model wants {module}.{name}, which no model of ours is made of.")
 

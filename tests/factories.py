@@ -20,7 +20,9 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "contacts": {"started_at": "2026-11-01T10:00Z", "channel": "call", "direction": "in"},
     "invoices": {"issued_on": "2026-11-01", "due_on": "2026-11-15", "amount": 41},
     "usage": {"measure": "gb", "quantity": 100.0},
-    "change_events": {"owner_department": "network", "kind": "outage", "title": "Outage", "starts_at": "2026-11-01T10:00Z"},
+    "change_events": {
+        "owner_department": "network", "kind": "outage", "title": "Outage", "starts_at": "2026-11-01T10:00Z",
+    },
     "concessions": {"given_at": "2026-10-01T10:00Z", "instrument": "bill_credit", "amount": 20},
 }  # fmt: skip
 KEYS = {

@@ -31,7 +31,9 @@ PSYCOPG_ROOMS = (
     "churn/settings.py",
     "churn/simulation/write.py",
     "churn/store.py",
-    "churn/training.py",
+    "churn/training/calls.py",
+    "churn/training/job.py",
+    "churn/training/leaving.py",
     "churn/ui/gate.py",
 )
 PAGES_MAY_IMPORT = ("churn.ui", "churn.casework", "churn.store", "churn.core.charts", "churn.core.records")

@@ -16,13 +16,14 @@ import pytest
 from churn import db, registry, scoring, store, training
 from churn.core.fitted import Fitted
 from churn.settings import PROJECT, Settings
+from churn.training import calls, leaving
 from tests.factories import put, put_customer
 
 
 def test_a_simulated_company_gets_models_better_than_its_base_rates(trained: Settings) -> None:
     with db.connect(trained, "batch") as connection:
         models = registry.current(connection)
-    assert set(models) == {"risk", "survival", "why"}
+    assert set(models) == {"risk", "survival", "why", "effect"}
     risk, why = models["risk"].metrics, models["why"].metrics
     assert risk["auc"] > 0.65
     assert risk["log_loss"] < risk["log_loss_of_the_rate"]
@@ -33,7 +34,7 @@ def test_risk_is_judged_on_a_horizon_nobody_learned_from(trained: Settings) -> N
     with db.connect(trained, "batch") as connection:
         company, first = store.company(connection), store.first_fact(connection)
     until = company.data_until or datetime.now(UTC)
-    marks = training.landmarks(company, until, first)
+    marks = leaving.landmarks(company, until, first)
     horizon = timedelta(days=company.horizon_days)
     assert marks[0] + horizon == until
     assert all(later - earlier >= horizon for later, earlier in itertools.pairwise(marks))
@@ -67,8 +68,8 @@ def test_scoring_again_gives_the_same_to_the_last_digit(desk: Settings) -> None:
 
 
 def test_a_second_training_waits_for_a_person(desk: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "MOST_ROWS", 400)
-    monkeypatch.setattr(training, "MOST_CONTACTS", 800)
+    monkeypatch.setattr(leaving, "MOST_ROWS", 400)
+    monkeypatch.setattr(calls, "MOST_CONTACTS", 800)
     with db.connect(desk, "batch") as connection:
         in_use = {kind: row.model_version for kind, row in registry.current(connection).items()}
         results = training.train(desk, progress=lambda _: None, by="Ann")
@@ -81,7 +82,7 @@ def test_a_company_too_small_gets_refusals_in_sentences(database: Settings, owne
     for number in range(20):
         put_customer(owner, f"A{number}")
     results = training.train(database, progress=lambda _: None, by="Ann")
-    assert {result.kind for result in results if result.refusal} == {"risk", "survival", "why"}
+    assert {result.kind for result in results if result.refusal} == {"risk", "survival", "why", "effect"}
     with db.connect(database, "batch") as connection:
         assert registry.current(connection) == {}
         refusals = [row.refusal for row in registry.every(connection)]
@@ -102,17 +103,17 @@ def test_an_empty_database_says_what_to_do(database: Settings) -> None:
 
 
 def test_a_killed_scoring_leaves_the_scores_of_before(desk: Settings) -> None:
-    ask = "SELECT count(*), sum(p_churn) FROM desk.scores"
+    ask = "SELECT customer_id, p_churn FROM desk.scores ORDER BY customer_id"
     with db.connect(desk, "batch") as connection:
-        before = connection.execute(ask).fetchone()
+        before = connection.execute(ask).fetchall()
         process = subprocess.Popen(
             [sys.executable, "-m", "churn", "score", "--database", desk.database],
             cwd=PROJECT, env=os.environ.copy(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         deadline = time.monotonic() + 60
-        busy = "SELECT count(*) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE relname = 'fresh_scores'"
-        while time.monotonic() < deadline and connection.execute(busy).fetchone() == (0,):
-            time.sleep(0.005)
+        busy = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'COPY fresh%'"
+        while connection.execute(busy).fetchone() == (0,):
+            assert time.monotonic() < deadline, "the scoring never came to its COPY"
         process.send_signal(signal.SIGKILL)
         process.wait()
-        assert connection.execute(ask).fetchone() == before
+        assert connection.execute(ask).fetchall() == before

@@ -83,11 +83,11 @@ KEYS = ("customer_id", "as_of")
 MONOTONE = {feature.name: feature.monotone for feature in FEATURES if feature.monotone}
 # Who somebody is must not move what they are offered: columns with these words never enter a model.
 PROTECTED = frozenset(
-    (
-        "age agehh1 agehh2 birth birthdate citizen disability disabled ethnicity ethnic gender language marital "
-        "maritalstatus married nationality partner pregnancy pregnant race religion senior seniorcitizen sex sexual "
-        "vulnerable"
-    ).split()
+    {
+        *("age", "agehh1", "agehh2", "birth", "birthdate", "citizen", "disability", "disabled", "ethnicity", "ethnic"),
+        *("gender", "language", "marital", "maritalstatus", "married", "nationality", "partner", "pregnancy"),
+        *("pregnant", "race", "religion", "senior", "seniorcitizen", "sex", "sexual", "vulnerable"),
+    }
 )
 # What describes the customer and the contract rather than the last weeks: the columns a curve over years may use.
 LASTING = ("segment", "region", "live_subscriptions", "product", "plan", "monthly_price")

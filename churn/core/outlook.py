@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -24,6 +24,13 @@ HIGHEST_RISK = 0.995  # a curve cannot pass through certainty
 LEVEL = 0.9
 
 
+class WorthTerms(TypedDict):
+    """How far and how discounted worth is reckoned."""
+
+    horizon_months: int
+    annual_rate: float
+
+
 @dataclass(frozen=True, slots=True)
 class Economics:
     """What worth is reckoned with; finance's policy sets it."""
@@ -32,6 +39,11 @@ class Economics:
     annual_rate: float = 0.10
     margin_rate: float = 0.55  # where a company does not know its margins
     margin_rate_se: float = 0.08
+
+    @property
+    def terms(self) -> WorthTerms:
+        """Horizon and discount rate, as worth asks for them."""
+        return {"horizon_months": self.horizon_months, "annual_rate": self.annual_rate}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +96,10 @@ def look_ahead(
         months_known=raw.months_known,
         expected_months=worth.expected_months(staying, economics.horizon_months),
         worth=worth.worth(
-            _margin(rows, economics),
+            margins(rows, economics),
             staying,
             band,
-            horizon_months=economics.horizon_months,
-            annual_rate=economics.annual_rate,
+            **economics.terms,
             months_known=raw.months_known,
             level=LEVEL,
         ),
@@ -107,7 +118,8 @@ def _power(raw: Array, bent: Array) -> Array:
     return np.asarray(np.log(np.maximum(bent[:, -1], 1e-300)) / last)[:, None]
 
 
-def _margin(rows: Rows, economics: Economics) -> worth.Margin:
+def margins(rows: Rows, economics: Economics) -> worth.Margin:
+    """The monthly margin of n customers, assumed from the price where the company does not know it."""
     return worth.monthly_margin(
         _column(rows, "monthly_margin"),
         _column(rows, "monthly_price"),

@@ -10,6 +10,7 @@ from churn.core.records import Contact
 from churn.phone import pretty
 from churn.ui.pieces import Flag, flags, heading, plain
 
+MOST_CONTACTS = 20  # on screen; the reasons count them all
 MARKS = {"resolved": "✓", "not resolved": "✗", "not said": "–", "escalated": "‼"}
 
 
@@ -164,13 +165,14 @@ def _contacts(card: Card) -> None:
     if not card.facts.contacts:
         st.markdown("No contact on record: this is their first, as far as we know.", anchors=False)
         return
+    last = card.facts.contacts[:MOST_CONTACTS]
     st.altair_chart(
-        charts.contact_timeline(card.facts.contacts, card.company.time_zone),
+        charts.contact_timeline(last, card.company.time_zone),
         width="stretch",
-        alt=f"The last {len(card.facts.contacts)} contacts over time by channel and outcome; listed below",
+        alt=f"The last {len(last)} contacts over time by channel and outcome; listed below",
     )
-    with st.expander(f"Read the last {len(card.facts.contacts)}"):
-        for contact in card.facts.contacts:
+    with st.expander(f"Read the last {len(last)}"):
+        for contact in last:
             _one_contact(card, contact)
 
 

@@ -27,7 +27,7 @@ def ask_for_caller(session: Session) -> Asked | None:
     typed = st.session_state.get("looked_for")
     if typed:
         return Asked("search", typed)
-    asked = read_query({name: st.query_params[name] for name in st.query_params})
+    asked = read_query({name: st.query_params.get_all(name)[0] for name in st.query_params})
     if asked is None:
         _recent(session)
     return asked

@@ -7,7 +7,7 @@ from typing import Literal
 
 import streamlit as st
 
-from churn.core.text import as_markdown
+from churn.core.text import as_markdown, visible
 
 Colour = Literal["red", "orange", "yellow", "blue", "green", "violet", "gray", "primary"]
 Flag = tuple[str, str, Colour]  # label, icon, colour
@@ -21,7 +21,7 @@ def plain(text: str | None, longest: int = 2000) -> str:
 def flags(labels: Sequence[Flag]) -> None:
     """Small flags in a row; each says in words what its colour says."""
     for label, icon, colour in labels:
-        st.badge(plain(label), icon=icon, color=colour)
+        st.badge(visible(label, 80), icon=icon, color=colour)
 
 
 def heading(text: str, *, help: str | None = None) -> None:  # noqa: A002 - Streamlit's own name for it

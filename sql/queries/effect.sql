@@ -1,6 +1,5 @@
 -- retention_log --
--- One row per inbound call of a kind (queue and reason) in which one in five is given something: what, by whom, did they stay.
--- A call counts once its window is over; who left for another reason than choice within it is left out.
+-- One row per inbound call of a kind in which one in five is given something, its window over: what, by whom, did they stay.
 WITH zone AS (SELECT coalesce((SELECT time_zone FROM desk.company), 'UTC') AS time_zone),
 given AS (
     SELECT contact_id, sum(amount) AS amount, sum(intended_amount) AS intended_amount, min(propensity) AS propensity,
@@ -40,6 +39,7 @@ ends AS (
 SELECT c.customer_id, c.as_of, c.amount, e.is_here AS stayed, c.agent_id, to_char(c.day, 'YYYY-MM') AS given_month,
        c.intended_amount, c.propensity, c.instrument, c.channel, c.reason AS contact_reason
 FROM calls c JOIN ends e USING (contact_id)
+-- Who left otherwise than by choice says nothing of what an offer does.
 WHERE e.is_here OR coalesce(e.left_how, 'voluntary') = 'voluntary'
 ORDER BY c.as_of, c.contact_id
 LIMIT %(most)s

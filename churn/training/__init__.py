@@ -1,0 +1,34 @@
+"""Fit, judge, register: what `python3 -m churn train` does."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from churn import db, registry, store
+from churn.settings import Settings
+from churn.training.calls import fit_effect, fit_why
+from churn.training.job import Job, Tell, Trained
+from churn.training.leaving import fit_risk, fit_survival
+
+__all__ = ["Trained", "train"]
+
+
+def train(settings: Settings, *, progress: Tell, by: str) -> list[Trained]:
+    """Fit, judge and register risk, survival, likely-why and the effect of concessions.
+
+    The first of a kind goes into use; later ones wait for a person.
+
+    Raises store.NoCompany.
+    """
+    with db.connect(settings, "batch") as connection:
+        company = store.company(connection)
+        until = company.data_until or datetime.now(UTC)
+        job = Job(connection, company, until, by, progress)
+        curve, survival = fit_survival(job)
+        chance, risk = fit_risk(job, curve)
+        results = [risk, survival, fit_why(job), fit_effect(job, chance, curve)]
+        in_use = registry.current(connection)
+        for result in results:
+            if result.refusal is None and result.kind not in in_use:
+                registry.promote(connection, result.model_version, by)
+        return results

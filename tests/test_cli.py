@@ -165,7 +165,7 @@ def test_run_does_what_is_missing_in_order_and_the_second_time_nothing(database:
     insert = """INSERT INTO desk.model_versions
                     (kind, status, data_as_of, metrics, libraries, artifact, sha256, created_by)
                 SELECT kind, 'current', now(), '{}', '{}', '', '', 'test'
-                FROM unnest(ARRAY['risk', 'survival', 'why']) AS kind"""
+                FROM unnest(ARRAY['risk', 'survival', 'why', 'effect']) AS kind"""
     score = """INSERT INTO desk.scores (customer_id, as_of, p_churn, risk_version)
                SELECT 'c1', now(), 0.5, min(model_version) FROM desk.model_versions"""
 

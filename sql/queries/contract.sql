@@ -5,7 +5,9 @@
 SELECT EXISTS (SELECT FROM desk.company)   AS has_company,
        (SELECT source FROM desk.company)   AS source,
        EXISTS (SELECT FROM desk.directory) AS has_directory,
-       (SELECT count(DISTINCT kind) FROM desk.model_versions WHERE kind IN ('risk', 'survival', 'why')) = 3 AS has_models,
+       (SELECT bool_and(EXISTS (SELECT FROM desk.model_versions AS m
+                                WHERE m.kind = kinds.kind AND m.status IN ('current', 'refused')))
+        FROM unnest(ARRAY['risk', 'survival', 'why', 'effect']) AS kinds (kind)) AS has_models,
        EXISTS (SELECT FROM desk.scores)
            OR NOT EXISTS (SELECT FROM desk.model_versions WHERE kind = 'risk' AND status = 'current') AS has_scores;
 

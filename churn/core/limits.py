@@ -1,0 +1,299 @@
+"""Each single limit on giving one instrument: a true sentence for the agent, an amount, and who can lift it.
+
+Amounts are whole minor units. Ages count as the ledger counts them: a concession of exactly N days ago is outside a
+window of N days.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+from churn.core.money import show
+from churn.core.policy import ROLES, Answer, Authority, Case, Instrument, Policy, Rule, Ruling, answers, authority_for
+from churn.core.pricing import day_headroom
+from churn.core.words import count, day
+
+NOBODY, FINANCE, TIME, SUPERVISOR = "nobody", "finance", "time", "supervisor"  # who lifts a limit, hardest first
+BY_MONTH = ("monthly", "free_months")
+HARDNESS = {who: rank for rank, who in enumerate((NOBODY, FINANCE, TIME, SUPERVISOR))}
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """A concession the customer had before. `amount` in minor units, `days_ago` may be a fraction."""
+
+    instrument: str
+    amount: int
+    days_ago: float
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A team's money for one instrument this month, minor units: in all, still there, granted today."""
+
+    amount_limit: int
+    left: int
+    spent_today: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spending:
+    """What was given already, to this customer and by this desk. An instrument without a budget has no money."""
+
+    budgets: Mapping[str, Budget] = field(default_factory=dict)
+    authority_used: Mapping[str, int] = field(default_factory=dict)  # the agent's, in the window that holds now
+    earlier: tuple[Earlier, ...] = ()
+    counter_offers_made: int = 0  # offers in this case the caller has turned down
+    fee: int = 0  # on the account, that a waiver could take off
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One limit. `amount` None: it does not limit money as things stand. `stops`: nothing at all may be given."""
+
+    kind: str
+    amount: int | None
+    reason: str
+    reference: str | None = None
+    lifted_by: str = NOBODY
+    lifts_on: date | None = None
+    left: int | None = None  # days to wait, or times or offers left, where it counts those
+    stops: bool = False
+
+
+def as_plain(limit: Limit) -> dict[str, Any]:
+    """One limit as JSON holds it."""
+    return {
+        "kind": limit.kind,
+        "amount": limit.amount,
+        "reason": limit.reason,
+        "reference": limit.reference,
+        "lifted_by": limit.lifted_by,
+        "lifts_on": limit.lifts_on.isoformat() if limit.lifts_on else None,
+        "left": limit.left,
+    }
+
+
+def offers_left(ruling: Ruling, made: int) -> int | None:
+    """How many more offers this call may hold; None: no limit. A limit of 0 is one offer and no bargaining."""
+    limit = ruling.counter_offers
+    return None if limit is None or limit.amount is None else max(0, max(limit.amount, 1) - made)
+
+
+# whoever asks ---------------------------------------------------------------------------------------------------------
+
+
+def policy_limits(policy: Policy, case: Case, ruling: Ruling, spending: Spending) -> Iterator[Limit]:
+    """Forbidding rules, every topic's ceiling, lowest first, and how many offers a call may hold."""
+    for rule in ruling.forbids:
+        yield Limit("forbid", 0, rule.reason, rule.reference, stops=True)
+    for answer in ruling.ceilings:
+        reason = _reason_of(answer, policy, case, spending)
+        yield Limit("policy_ceiling", answer.amount, reason, answer.rule.reference)
+    offers = ruling.counter_offers
+    if offers is not None and not ruling.instrument.is_entitlement:
+        left = offers_left(ruling, spending.counter_offers_made)
+        is_over = left == 0
+        yield Limit(
+            "counter_offers",
+            0 if is_over else None,
+            offers.rule.reason,
+            offers.rule.reference,
+            left=left,
+            stops=is_over,
+        )
+
+
+def _reason_of(answer: Answer, policy: Policy, case: Case, spending: Spending) -> str:
+    """The rule's own sentence; what a share comes to; when the last concession was, where asking again counts."""
+    rule = answer.rule
+    said = [rule.reason]
+    if answer.amount is not None and rule.unit in {"share_of_worth", "share_of_bill"}:
+        said.append(f"Here that is {show(answer.amount, policy.currency)}.")
+    if rule.given_from and spending.earlier:
+        last = min(spending.earlier, key=lambda item: item.days_ago)
+        on = day(_ago(case, last.days_ago), case.on)
+        said.append(f"The last was {show(last.amount, policy.currency)} on {on}.")
+    return " ".join(said)
+
+
+def walls(policy: Policy, case: Case, item: Instrument, spending: Spending) -> Iterator[Limit]:
+    """What the instrument itself allows, whatever the rules say."""
+    most = show(item.max_amount, policy.currency)
+    said = f"{item.title}: never more than {most}." if item.max_amount else f"{item.title}: there is no money in it."
+    yield Limit("outer_wall", item.max_amount, said)
+    if item.cost_model in BY_MONTH:
+        months = longest_term(item)
+        yield Limit(
+            "bill",
+            max(case.monthly_bill, 0) * months,
+            f"No month can be more than free: {show(case.monthly_bill, policy.currency)} for at most {months} months.",
+        )
+    if item.instrument == "fee_waiver":
+        fee = max(spending.fee, 0)
+        said = f"The fee is {show(fee, policy.currency)}." if fee else "There is no fee on the account to waive."
+        yield Limit("fee", fee, said)
+
+
+def longest_term(item: Instrument) -> int:
+    """The most months an instrument runs: whole half-years where it runs that long."""
+    most = item.max_months or 1
+    return most - most % 6 if item.cost_model == "monthly" and most > 6 else most
+
+
+def customer_limits(policy: Policy, case: Case, ruling: Ruling, spending: Spending) -> Iterator[Limit]:
+    """What this customer had already: the cap on all of it, how often, how long ago."""
+    ages = [item.days_ago for item in spending.earlier if item.instrument == ruling.instrument.instrument]
+    if ruling.rolling_cap is not None and ruling.instrument.draws_budget:
+        yield _rolling_cap(policy, case, ruling.rolling_cap, spending)
+    for answer in ruling.redemptions:
+        yield _redemptions(case, answer, ages)
+    if ruling.cooldown is not None:
+        yield _cooldown(case, ruling.cooldown, ages)
+
+
+def _rolling_cap(policy: Policy, case: Case, answer: Answer, spending: Spending) -> Limit:
+    rule, window = answer.rule, answer.rule.window_days or 0
+    if answer.amount is None:
+        return Limit("rolling_cap", None, rule.reason, rule.reference)
+    inside = [item for item in spending.earlier if item.days_ago < window and _counts(policy, item.instrument)]
+    given = sum(item.amount for item in inside)
+    left = max(0, answer.amount - given)
+    if not inside:
+        return Limit("rolling_cap", left, rule.reason, rule.reference)
+    said = f"In {window} days they had {show(given, policy.currency)}; {show(left, policy.currency)} is left."
+    free_on = _in_days(case, window - max(item.days_ago for item in inside))
+    return Limit("rolling_cap", left, f"{rule.reason} {said}", rule.reference, TIME, free_on)
+
+
+def _counts(policy: Policy, instrument: str) -> bool:
+    """Whether an earlier concession counts towards the customer's cap: what is owed or costs nothing does not."""
+    item = policy.instrument(instrument)
+    return item is None or item.draws_budget
+
+
+def _redemptions(case: Case, answer: Answer, ages: list[float]) -> Limit:
+    rule, window = answer.rule, answer.rule.window_days or 0
+    inside = [age for age in ages if age < window]
+    if answer.amount is None:
+        return Limit("redemptions", None, rule.reason, rule.reference)
+    left = max(0, answer.amount - len(inside))
+    reason = f"{rule.reason} They had {len(inside)} in {window} days."
+    if left:
+        return Limit("redemptions", None, reason, rule.reference, left=left)
+    # Free again once so many have left the window that one more fits.
+    waits = sorted(window - age for age in inside)
+    again = _in_days(case, waits[len(inside) - answer.amount]) if answer.amount else None
+    return Limit("redemptions", 0, reason, rule.reference, TIME if again else NOBODY, again, left=0, stops=True)
+
+
+def _cooldown(case: Case, answer: Answer, ages: list[float]) -> Limit:
+    rule, days = answer.rule, answer.amount or 0
+    last = min(ages, default=math.inf)
+    if last >= days:
+        return Limit("cooldown", None, rule.reason, rule.reference, left=0)
+    wait = math.ceil(days - last)
+    again = _in_days(case, wait)
+    had = "today" if last < 1 else f"{count(int(last), 'day')} ago"
+    reason = f"{rule.reason} The last was {had}: again in {count(wait, 'day')}, {day(again, case.on)}."
+    return Limit("cooldown", 0, reason, rule.reference, TIME, again, left=wait, stops=True)
+
+
+def budget_limits(policy: Policy, case: Case, item: Instrument, spending: Spending) -> Iterator[Limit]:
+    """What is left of the month's money, and of what one day may take of it."""
+    if not item.draws_budget:
+        return
+    budget = spending.budgets.get(item.instrument)
+    if budget is None:
+        yield Limit("budget", 0, "The team has no budget for this.", lifted_by=FINANCE, stops=True)
+        return
+    left = max(0, budget.left)
+    yield Limit("budget", left, f"The team's budget has {show(left, policy.currency)} left.", lifted_by=FINANCE)
+    for rule in [answer.rule for answer in answers(policy, case, "", "day_share")]:
+        room = day_headroom(
+            budget=budget.amount_limit,
+            left=left,
+            spent_today=budget.spent_today,
+            day_share=float(rule.value or 1),
+        )
+        today = math.floor(room + 1e-6)  # the share is a binary fraction: a hair below a whole penny is that penny
+        reason = f"{rule.reason} {show(today, policy.currency)} is left today."
+        yield Limit("pace", today, reason, rule.reference, TIME, _in_days(case, 1))
+
+
+# authority ------------------------------------------------------------------------------------------------------------
+
+
+def own_authority(policy: Policy, case: Case, ruling: Ruling, role: str, spending: Spending) -> Iterator[Limit]:
+    """What a person of this role may give alone: at once, and in what is left of the window."""
+    item, needed = ruling.instrument, ruling.needs_role
+    upwards = SUPERVISOR if role != SUPERVISOR else FINANCE
+    if needed is not None and _reach(role) < _reach(needed.role or ""):
+        yield _needs_role(needed)
+    line = authority_for(policy, role, item.instrument, case.contact_reason)
+    used = spending.authority_used.get(item.instrument, 0)
+    yield from _authority(policy, case, line, used=used, who="you", lifted_by=upwards)
+
+
+def supervisors(policy: Policy, case: Case, item: Instrument) -> Iterator[Limit]:
+    """What a supervisor may say yes to, with nothing of the window used yet."""
+    line = authority_for(policy, SUPERVISOR, item.instrument, case.contact_reason)
+    yield from _authority(policy, case, line, used=0, who="a supervisor", lifted_by=FINANCE)
+
+
+def _reach(role: str) -> int:
+    return ROLES.index(role) if role in ROLES else -1
+
+
+def _needs_role(rule: Rule) -> Limit:
+    return Limit("needs_role", 0, rule.reason, rule.reference, rule.role or SUPERVISOR, stops=True)
+
+
+def _authority(
+    policy: Policy, case: Case, line: Authority | None, *, used: int, who: str, lifted_by: str
+) -> Iterator[Limit]:
+    if line is None:
+        yield Limit("authority", 0, f"Policy gives {who} no authority for this.", lifted_by=lifted_by, stops=True)
+        return
+    if line.per_window == 0:
+        said = f"{who[0].upper()}{who[1:]} may give it alone, and no money with it."
+        yield Limit("authority", 0, said, lifted_by=lifted_by)
+        return
+    alone, each = show(line.per_grant, policy.currency), show(line.per_window, policy.currency)
+    yield Limit("authority", line.per_grant, f"Alone {who} may give up to {alone} at once.", lifted_by=lifted_by)
+    left = max(0, line.per_window - used)
+    reason = f"Alone {who} may give {each} a {line.time_window}; {show(left, policy.currency)} of it is left."
+    turns = _turn_of(line.time_window, case.on)
+    yield Limit("authority_window", left, reason, lifted_by=lifted_by, lifts_on=turns)
+
+
+def _turn_of(window: str, on: date) -> date:
+    """The day the next window begins: tomorrow, Monday, or the first of the month."""
+    if window == "day":
+        return on + timedelta(days=1)
+    if window == "week":
+        return on + timedelta(days=7 - on.weekday())
+    return (on.replace(day=1) + timedelta(days=32)).replace(day=1)
+
+
+def floor_of(ruling: Ruling, currency: str) -> Limit | None:
+    """The least that may be given, if anything is."""
+    answer = ruling.floor
+    if answer is None or not answer.amount:
+        return None
+    reason = answer.rule.reason
+    if answer.rule.unit == "share_of_bill":
+        reason = f"{reason} Here that is {show(answer.amount, currency)}."
+    return Limit("floor", answer.amount, reason, answer.rule.reference)
+
+
+def _in_days(case: Case, days: float) -> date:
+    return case.on + timedelta(days=math.ceil(days))
+
+
+def _ago(case: Case, days: float) -> date:
+    return case.on - timedelta(days=math.floor(days))

@@ -1,0 +1,97 @@
+"""The headline: what the agent can say yes to now, which limit decides, and who could lift it to what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from churn.core.bounds import with_limit
+from churn.core.choice import AGAINST, DEFAULT_ONLY, EVIDENCE, TABLE, Choice, Plan, Weighed
+from churn.core.limits import NOBODY, SUPERVISOR, TIME, Limit, as_plain
+from churn.core.money import show
+from churn.core.rung import CEILING, OWED, Facts, Rung
+from churn.core.words import day
+
+
+@dataclass(frozen=True, slots=True)
+class SayYes:
+    """`amount` alone and now, `lifts_to` with a supervisor's yes (None: nobody lifts it), and the limit that binds."""
+
+    sentence: str = ""
+    amount: int = 0
+    months: int | None = None
+    instrument: str | None = None
+    limit: Limit | None = None
+    lifts_to: int | None = None
+
+
+def with_economics(plan: Plan, choice: Choice, currency: str) -> Plan:
+    """The plan with the economic ceiling (or "no bargaining") among its limits, alone and with a supervisor."""
+    if choice.basis == TABLE:
+        return plan
+    amounts, held = plan.terms.amounts.tolist(), plan.bounds
+    ceiling, most = amounts[choice.ceiling], amounts[max(choice.most_above, choice.ceiling)]
+    kind = "no_bargaining" if choice.basis == DEFAULT_ONLY else "economic_ceiling"
+    own = [a for a in amounts if a <= held.agent_limit]
+    alone, above = (
+        Limit(kind, None, "Every amount the other limits leave is worth giving.")
+        if limit == largest and choice.basis == EVIDENCE
+        else Limit(kind, limit, _why_no_more(choice, show(limit, currency)), lifted_by=lifted_by)
+        for limit, largest, lifted_by in (
+            (ceiling, own[-1], SUPERVISOR if choice.most_above else NOBODY),
+            (most, amounts[-1], NOBODY),
+        )
+    )
+    return replace(plan, bounds=with_limit(held, alone, above))
+
+
+def _why_no_more(choice: Choice, ceiling: str) -> str:
+    return {
+        AGAINST: "Money would cost more than it keeps with this caller.",
+        EVIDENCE: f"More than {ceiling} is not sure to be worth it with this caller.",
+        DEFAULT_ONLY: f"With this caller nobody bargains: policy's default, {ceiling}, and no more.",
+    }.get(choice.basis, f"Nothing shows that more than {ceiling} is worth it with this caller.")
+
+
+def headline(facts: Facts, rungs: Sequence[Rung], main: Weighed | None, *, is_over: bool) -> SayYes:
+    """What can be said yes to. `main` is the money instrument that goes first, with its economics."""
+    if main is None:
+        return SayYes(f"{_no_money(rungs)} The policy knows no money to give.")
+    plan, choice = main.plan, main.choice
+    limit = plan.bounds.binding_limit
+    own = next((r for r in rungs if CEILING in r.roles and r.instrument == plan.bounds.instrument.instrument), None)
+    most = int(plan.terms.amounts[choice.most_above]) if not is_over else 0
+    lifts_to = most if most > (own.amount if own else 0) else None
+    yes = f"You can say yes to {facts.show(own.amount)} now." if own else _no_money(rungs)
+    sentence = f"{yes} {limit.reason}{_lift(facts, limit, lifts_to)}"
+    if own is None:
+        return SayYes(sentence, limit=limit, lifts_to=lifts_to)
+    return SayYes(sentence, own.amount, own.months, own.instrument, limit, lifts_to)
+
+
+def _no_money(rungs: Sequence[Rung]) -> str:
+    owed = next((r for r in rungs if OWED in r.roles and r.is_grant and not r.needs_approval), None)
+    first = next((r for r in rungs if not r.needs_approval and OWED not in r.roles), None)
+    said = owed or first
+    return f"You can say yes to this now: {said.title}. No other money:" if said else "No money:"
+
+
+def _lift(facts: Facts, limit: Limit, lifts_to: int | None) -> str:
+    if lifts_to is not None:
+        return f" {facts.show(lifts_to)} with a supervisor."
+    if limit.lifted_by == TIME and limit.lifts_on is not None:
+        return f" More from {day(limit.lifts_on, facts.question.case.on)}."
+    return ""
+
+
+def plain_headline(said: SayYes) -> dict[str, Any]:
+    """A headline as JSON holds it."""
+    return {
+        "sentence": said.sentence,
+        "amount": said.amount,
+        "months": said.months,
+        "instrument": said.instrument,
+        "limit": None if said.limit is None else as_plain(said.limit),
+        "lifts_to": said.lifts_to,
+    }

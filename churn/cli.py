@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -96,6 +97,7 @@ def make_parser() -> argparse.ArgumentParser:
     demo_.add_argument("--customers", type=int, default=DEMO_CUSTOMERS)
     demo_.add_argument("--seed", type=int, default=DEMO_SEED)
     demo_.add_argument("--months", type=int, default=DEMO_MONTHS)
+    demo_.add_argument("--until", type=_instant, help="where its history ends (now)")
     demo_.add_argument("--replace", action="store_true", help="in place of the simulated company before")
     import_ = command("import", import_files, "read a folder of files into the company's database")
     import_.add_argument("folder", type=Path)
@@ -154,8 +156,11 @@ def run(asked: argparse.Namespace) -> int:
             progress.step(f"Simulated company of {DEMO_CUSTOMERS:,} customers"),
         ):
             _refuse_unnamed(connection, settings)
-            company = simulate(customers=DEMO_CUSTOMERS, months=DEMO_MONTHS, seed=DEMO_SEED)
+            company = simulate(DEMO_CUSTOMERS, DEMO_MONTHS, DEMO_SEED, _this_hour())
             write_company(connection, company, progress=progress)
+    if _state(settings).source == "simulated":  # each month has budgets of its own
+        with progress.step("Policy and budgets"):
+            _install_policy(settings, progress)
     if not _state(settings).has_directory:
         from churn import scoring
 
@@ -202,8 +207,10 @@ def demo(asked: argparse.Namespace) -> int:
     with db.connect(settings, "batch") as connection:
         _refuse_unnamed(connection, settings)
         with progress.step(f"Simulated company of {asked.customers:,} customers, seed {asked.seed}"):
-            company = simulate(customers=asked.customers, months=asked.months, seed=asked.seed)
+            company = simulate(asked.customers, asked.months, asked.seed, asked.until or _this_hour())
             write_company(connection, company, replace=asked.replace, progress=progress)
+    with progress.step("Policy and budgets"):
+        _install_policy(settings, progress)
     with progress.step("Search directory"):
         scoring.sync_directory(settings, progress=progress)
     return 0
@@ -357,6 +364,32 @@ def _existing(settings: Settings) -> Settings:
     return settings
 
 
+def _this_hour() -> datetime:
+    """Where a simulated company ends: now, so that it can be worked with like a live one."""
+    return datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def _instant(text: str) -> datetime:
+    """An instant typed on the command line; without an offset it is UTC."""
+    when = datetime.fromisoformat(text)
+    return when if when.tzinfo else when.replace(tzinfo=UTC)
+
+
+def _install_policy(settings: Settings, progress: Progress) -> None:
+    """The default policy and this month's budgets, as two of the simulated company's finance people would."""
+    from churn import db, store
+    from churn.policies.install import install_default
+
+    database = db.open_database(settings, size=2)
+    try:
+        with database.transaction("finance") as connection:
+            office = [person.staff_id for person in store.desk_staff(connection) if person.role == "finance"]
+        if len(office) >= 2:
+            progress(f"policy version {install_default(database, first=office[0], second=office[1])} in force")
+    finally:
+        database.close()
+
+
 def _who() -> str:
     """The account this runs as; a container may have none of that number."""
     try:
@@ -369,6 +402,8 @@ def _told(report: FileReport) -> str:
     """One line on what became of a file."""
     if report.refusal:
         return report.refusal
+    if not report.is_mapped:
+        return f"{report.path}: not in the mapping, left alone"
     if report.is_unchanged:
         return f"{report.path}: unchanged since it was taken in"
     line = f"{report.path}: {report.rows_accepted:,} of {report.rows_read:,} rows taken"

@@ -31,16 +31,16 @@ def policy_version(database: Database, role: str, version: int) -> Policy | None
 
 
 def _policy(database: Database, role: str, version: Version) -> Policy:
-    def part(name: str, kind: type[T]) -> tuple[T, ...]:
-        rows = rows_of(database, role, "policy", name, {"version": version.version})
-        return tuple(record(kind, row) for row in rows)
-
+    of = {"version": version.version}
+    instruments = rows_of(database, role, "policy", "instruments", of)
+    rules = rows_of(database, role, "policy", "rules", of)
+    authority = rows_of(database, role, "policy", "authority", of)
     return Policy(
         title=version.title,
         currency=version.currency,
-        instruments=part("instruments", Instrument),
-        rules=part("rules", Rule),
-        authority=part("authority", Authority),
+        instruments=tuple(record(Instrument, row) for row in instruments),
+        rules=tuple(record(Rule, row) for row in rules),
+        authority=tuple(record(Authority, row) for row in authority),
         version=version.version,
         effective_from=version.effective_from,
     )

@@ -37,10 +37,6 @@ WHERE r.state = 'asked' AND r.expires_at > clock_timestamp() AND desk.state_now(
         WHERE i.staff_id = %(staff_id)s::text AND clock_timestamp() >= i.starts_at AND clock_timestamp() < i.ends_at))
 ORDER BY r.expires_at
 
--- history --
--- One row per state a request was in.
-SELECT state, entered_at FROM desk.approval_history WHERE approval_id = %(approval_id)s::uuid ORDER BY entered_at
-
 -- expire --
 -- Write down which requests time has ended; how many.
 SELECT desk.expire_approvals() AS expired
@@ -49,13 +45,3 @@ SELECT desk.expire_approvals() AS expired
 -- Somebody else answers for a team for some hours.
 SELECT outcome, code, sentence, facts, who_can_lift, key
 FROM desk.name_stand_in(%(token)s::text, %(team)s::text, %(staff_id)s::text, %(hours)s::numeric)
-
--- mutual --
--- One row per two people who approve each other's requests: a pattern to look at.
-SELECT least(requested_by, decided_by) AS one, greatest(requested_by, decided_by) AS other, count(*) AS approvals,
-       count(*) FILTER (WHERE requested_by < decided_by) AS asked_by_one, sum(amount)::bigint AS amount, currency
-FROM desk.approvals
-WHERE decided_at >= %(since)s::timestamptz
-GROUP BY 1, 2, currency
-HAVING count(*) FILTER (WHERE requested_by < decided_by) BETWEEN 1 AND count(*) - 1
-ORDER BY amount DESC

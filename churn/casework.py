@@ -15,6 +15,8 @@ import psycopg
 
 from churn import registry, store
 from churn.core import features, records, words
+from churn.core.demand import EffectInUse
+from churn.core.effect import ConcessionEffect
 from churn.core.fitted import Fitted
 from churn.core.outlook import Economics, Outlook, look_ahead, risk_and_moves
 from churn.core.reasons import Reason, explain, say
@@ -31,7 +33,7 @@ from churn.screen_pop import Asked
 NO_RISK_MODEL = "There is no risk model in use: facts only. An analyst makes one with python3 -m churn train."
 MOST_WHY = 3
 LEAST_WHY = 0.08  # a reason less likely than this is noise to an agent
-ESTIMATORS = {"risk": ChurnRisk, "survival": TenureCurve, "why": LikelyWhy}
+ESTIMATORS = {"risk": ChurnRisk, "survival": TenureCurve, "why": LikelyWhy, "effect": ConcessionEffect}
 # What reading bytes that are no model of ours may raise, and what a model may raise on a caller it cannot read.
 FAULTS = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
 UNREADABLE = (*FAULTS, pickle.UnpicklingError, EOFError, ImportError)
@@ -46,6 +48,7 @@ class Models:
     risk: Fitted[ChurnRisk] | None = None
     survival: Fitted[TenureCurve] | None = None
     why: Fitted[LikelyWhy] | None = None
+    effect: EffectInUse | None = None
     troubles: tuple[str, ...] = ()
 
 
@@ -97,11 +100,12 @@ def load_models(connection: psycopg.Connection, versions: tuple[tuple[str, int],
         except UNREADABLE:
             troubles.append(f"The {kind} model is not used. Version {version} cannot be read: fit it anew.")
         else:
-            if isinstance(model, Fitted) and isinstance(model.estimator, ESTIMATORS.get(kind, object)):
+            held = model.effect if isinstance(model, EffectInUse) else model
+            if isinstance(held, Fitted) and isinstance(held.estimator, ESTIMATORS.get(kind, object)):
                 loaded[kind] = model
             else:
                 troubles.append(f"The {kind} model is not used. Version {version} is no model of this kind.")
-    return Models(versions, loaded.get("risk"), loaded.get("survival"), loaded.get("why"), tuple(troubles))
+    return Models(versions, troubles=tuple(troubles), **{kind: loaded[kind] for kind in ESTIMATORS if kind in loaded})
 
 
 def model_versions(connection: psycopg.Connection) -> tuple[tuple[str, int], ...]:

@@ -167,6 +167,7 @@ class Headroom:
     amount_limit: int
     spent: int
     headroom: int
+    spent_today: int  # net, on the business day of the budget's zone
     elapsed: Decimal
 
 

@@ -22,6 +22,9 @@ Rows = Sequence[Mapping[str, Any]]
 DAYS_A_MONTH = 30.4375
 HIGHEST_RISK = 0.995  # a curve cannot pass through certainty
 LEVEL = 0.9
+# How much of a customer's difference from the curve lasts beyond the risk's horizon. On the simulated company, for the
+# tenth at highest risk, 41 % were gone after a year: the whole difference says 53 %, none of it 35 %, half of it 43 %.
+PERSISTENCE = 0.5
 
 
 class WorthTerms(TypedDict):
@@ -84,7 +87,9 @@ def look_ahead(
     months = np.arange(1.0, economics.horizon_months + 1)
     given = np.maximum([float(row["tenure_months"]) for row in rows], 0.0)
     raw = curve.estimator.curves(_table(rows, curve.columns), months, given, LEVEL)
-    staying = anchor(raw.staying, np.minimum(p_churn, HIGHEST_RISK), horizon_days / DAYS_A_MONTH, months)
+    staying = anchor(
+        raw.staying, np.minimum(p_churn, HIGHEST_RISK), horizon_days / DAYS_A_MONTH, months, persistence=PERSISTENCE
+    )
     power = _power(raw.staying, staying)
     # A curve without any hazard is given one by `anchor`, and has no band of its own.
     band = np.minimum(raw.low**power, staying), np.maximum(raw.high**power, staying)
@@ -113,9 +118,8 @@ def _table(rows: Rows, columns: Sequence[str]) -> Table:
 
 
 def _power(raw: Array, bent: Array) -> Array:
-    # Bending raises each curve to its own power; the band is raised to the same.
-    last = np.log(np.minimum(raw[:, -1], 1 - 1e-12))
-    return np.asarray(np.log(np.maximum(bent[:, -1], 1e-300)) / last)[:, None]
+    # Bending raises each point of a curve to a power of its own; the band is raised to the same.
+    return np.asarray(np.log(np.maximum(bent, 1e-300)) / np.log(np.minimum(raw, 1 - 1e-12)))
 
 
 def margins(rows: Rows, economics: Economics) -> worth.Margin:

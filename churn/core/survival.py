@@ -156,14 +156,22 @@ class TenureCurve:
         return {i: level for level, i in column.levels.items()}.get(int(code), "missing")
 
 
-def anchor(survival_curve: Array, risk: Array | float, horizon_months: float, months: Array | None = None) -> Array:
+def anchor(
+    survival_curve: Array,
+    risk: Array | float,
+    horizon_months: float,
+    months: Array | None = None,
+    *,
+    persistence: float = 1.0,
+) -> Array:
     """(n, m) the curves bent so that 1 − S(horizon) is the calibrated risk: each row raised to its own power, S^k.
 
     `survival_curve`: (n, m) or (m,); `risk`: (n,) or scalar in [0, 1); `months`: (m,) the month of each column, by
     default 0, 1, 2, … where the first column is 1 and 1, 2, 3, … where it is not. Between columns the hazard is
     constant, so the horizon may fall there. A curve without any hazard up to the horizon is given a constant one. A
-    proportional change of the hazard: no curve starts to rise. Raises ValueError when the horizon is outside the
-    columns or a risk outside [0, 1).
+    proportional change of the hazard: no curve starts to rise. After the column in which the horizon ends, the hazard
+    is changed by k^`persistence`: 1 keeps the whole of what makes this customer differ, 0 returns to the curve's own.
+    Raises ValueError when the horizon is outside the columns or a risk outside [0, 1).
     """
     curves = np.atleast_2d(np.asarray(survival_curve, dtype=float))
     first = 0.0 if np.all(curves[:, 0] == 1.0) else 1.0
@@ -178,7 +186,9 @@ def anchor(survival_curve: Array, risk: Array | float, horizon_months: float, mo
     flat = at_horizon <= 0
     hazard = np.where(flat[:, None], at[None, :], hazard)
     at_horizon = np.where(flat, horizon_months, at_horizon)
-    anchored = np.exp(hazard * (np.log1p(-wanted) / at_horizon)[:, None])
+    power = (np.log1p(-wanted) / at_horizon)[:, None]  # −k
+    within = np.minimum(hazard, hazard[:, [int(np.searchsorted(at, horizon_months))]])  # to the column that ends there
+    anchored = np.exp(within * power - (hazard - within) * (-power) ** persistence)
     return anchored.reshape(np.shape(survival_curve))
 
 

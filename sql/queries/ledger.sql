@@ -63,6 +63,9 @@ FROM desk.confirm_budget(%(token)s::text, %(proposal_id)s::uuid)
 -- One row per budget of a team that holds now: what is left of it and how far its month is.
 SELECT b.budget_id, b.team, b.instrument, b.currency, b.starts_at, b.ends_at, c.amount_limit, c.spent,
        c.amount_limit - c.spent AS headroom,
+       (SELECT coalesce(sum(l.amount), 0)::bigint FROM desk.ledger l
+        WHERE l.budget_id = b.budget_id
+            AND l.booked_on = (desk.business_clock() AT TIME ZONE b.time_zone)::date) AS spent_today,
        extract(epoch FROM desk.business_clock() - b.starts_at) / extract(epoch FROM b.ends_at - b.starts_at) AS elapsed
 FROM desk.budgets b
 JOIN desk.budget_counters c USING (budget_id)
@@ -112,3 +115,11 @@ FULL JOIN (
     USING (staff_id, instrument, currency, time_window, starts_on)
 WHERE coalesce(a.spent, 0) <> coalesce(l.total, 0)
 ORDER BY 1
+
+-- decision --
+-- One recommendation as it was stored, by its key.
+SELECT decision_id, customer_id, policy_version, receipt, decided_at FROM desk.decisions WHERE decision_id = %(decision_id)s::uuid
+
+-- team_agents --
+-- How many agents of a team share its money.
+SELECT count(*) AS agents FROM desk.staff WHERE team = %(team)s AND role = 'agent' AND is_active

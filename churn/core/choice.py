@@ -33,10 +33,12 @@ class Plan:
     terms: Terms
     default: int
 
-    def is_admissible(self, index: int, most: int) -> bool:
-        """Whether an amount is within `most` and not under the floor."""
-        floor = self.bounds.floor.amount or 0 if self.bounds.floor else 0
-        return floor <= int(self.terms.amounts[index]) <= most
+    def within(self, most: int) -> range:
+        """Indices of amounts above nothing, not under the floor and not over `most`, in rising order."""
+        amounts = self.terms.amounts
+        floor = max((self.bounds.floor.amount or 0) if self.bounds.floor else 0, 1)
+        ends = np.searchsorted(amounts, (floor, most + 1)).tolist()
+        return range(ends[0], ends[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ def price(plans: Sequence[Plan], curve: Curve, worth: Worth, prices: Sequence[fl
 def choose(plan: Plan, priced: Priced, asked: int | None) -> Choice:
     """Opening, target, ceiling and what needs a yes, of one instrument, by what is known of its effect."""
     amounts = plan.terms.amounts.tolist()
-    own = _within(plan, plan.bounds.agent_limit)
+    own = plan.within(plan.bounds.agent_limit)
     value, low = priced.value, priced.value_low
     cautious = [v if a <= plan.default else least for a, v, least in zip(amounts, value, low, strict=True)]
     shown = [i for i in own if low[i] > 0]
@@ -138,25 +140,26 @@ def choose(plan: Plan, priced: Priced, asked: int | None) -> Choice:
     return with_ask(plan, found, asked, cautious, [v >= 0 for v in value])
 
 
-def _without_evidence(plan: Plan, priced: Priced, own: list[int]) -> Choice:
-    """Policy's default, unless even the upper end of its interval is a loss."""
-    default = _default_index(plan, own)
-    reachable = default or _default_index(plan, _within(plan, plan.bounds.ceiling))
-    if reachable and priced.value_high[reachable] < 0:
+def _without_evidence(plan: Plan, priced: Priced, own: range) -> Choice:
+    """Policy's default, or as much of it as is not surely a loss; nothing when all of it is."""
+    reachable = range(1, _default_index(plan, plan.within(plan.bounds.ceiling)) + 1)
+    not_a_loss = [i for i in reachable if i in own and priced.value_high[i] >= 0]
+    if reachable and all(priced.value_high[i] < 0 for i in reachable):
         return Choice(AGAINST)
+    default = max(not_a_loss, default=0)
     return Choice(NOTHING_SHOWN, default, default, default, score=priced.value[default])
 
 
 def default_only(plan: Plan) -> Choice:
     """Policy's default and no more: a caller nobody bargains with."""
-    default = _default_index(plan, _within(plan, plan.bounds.agent_limit))
-    above = 0 if default else _default_index(plan, _within(plan, plan.bounds.ceiling))
+    default = _default_index(plan, plan.within(plan.bounds.agent_limit))
+    above = 0 if default else _default_index(plan, plan.within(plan.bounds.ceiling))
     return Choice(DEFAULT_ONLY, default, default, default, approval=above, most_above=above)
 
 
 def by_table(plan: Plan, asked: int | None) -> Choice:
     """Without a model: open with policy's default, and give what authority allows."""
-    own = _within(plan, plan.bounds.agent_limit)
+    own = plan.within(plan.bounds.agent_limit)
     default = _default_index(plan, own)
     amounts = plan.terms.amounts.tolist()
     found = Choice(TABLE, default, default, max(own, default=0))
@@ -172,13 +175,13 @@ def with_ask(plan: Plan, found: Choice, asked: int | None, cautious: list[float]
     if found.basis == AGAINST:
         return found
     amounts = plan.terms.amounts.tolist()
-    own = _within(plan, plan.bounds.agent_limit)
+    own = plan.within(plan.bounds.agent_limit)
     ask = next((i for i in own if amounts[i] == asked and may_pay[i]), 0)
     met = [i for i in own if asked is not None and amounts[i] >= asked]
     opening = min(found.opening, met[0]) if found.opening and met else found.opening
     above = [
         i
-        for i in _within(plan, plan.bounds.ceiling)
+        for i in plan.within(plan.bounds.ceiling)
         if i not in own and (cautious[i] >= 0 or (amounts[i] == asked and may_pay[i]))
     ]
     best = max(above, key=lambda i: (cautious[i], -i), default=0)
@@ -193,10 +196,7 @@ def with_ask(plan: Plan, found: Choice, asked: int | None, cautious: list[float]
     )
 
 
-def _within(plan: Plan, most: int) -> list[int]:
-    """Indices of amounts above nothing that are within `most`, in rising order."""
-    return [i for i in range(1, len(plan.terms.amounts)) if plan.is_admissible(i, most)]
-
-
-def _default_index(plan: Plan, among: list[int]) -> int:
-    return max((i for i in among if plan.terms.amounts[i] <= plan.default), default=0)
+def _default_index(plan: Plan, among: range) -> int:
+    """The largest amount that is not above policy's default."""
+    last = int(np.searchsorted(plan.terms.amounts, plan.default, side="right"))
+    return max(range(among.start, min(among.stop, last)), default=0)

@@ -10,13 +10,15 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any
 
-from churn.core.money import show
+from churn.core import money
 from churn.core.policy import ROLES, Answer, Authority, Case, Instrument, Policy, Rule, Ruling, answers, authority_for
 from churn.core.pricing import day_headroom
 from churn.core.words import count, day
 
+show = lru_cache(maxsize=4096)(money.show)  # the same few amounts in every sentence
 NOBODY, FINANCE, TIME, SUPERVISOR = "nobody", "finance", "time", "supervisor"  # who lifts a limit, hardest first
 BY_MONTH = ("monthly", "free_months")
 HARDNESS = {who: rank for rank, who in enumerate((NOBODY, FINANCE, TIME, SUPERVISOR))}
@@ -268,7 +270,7 @@ def _authority(
     left = max(0, line.per_window - used)
     reason = f"Alone {who} may give {each} a {line.time_window}; {show(left, policy.currency)} of it is left."
     turns = _turn_of(line.time_window, case.on)
-    yield Limit("authority_window", left, reason, lifted_by=lifted_by, lifts_on=turns)
+    yield Limit("authority_window", left, reason, lifted_by=SUPERVISOR, lifts_on=turns)  # another one
 
 
 def _turn_of(window: str, on: date) -> date:

@@ -205,7 +205,7 @@ def _assemble(policy: Policy, question: Question, curve: Curve | None, plans: li
 def _weigh(facts: Facts, plans: list[Plan], *, is_negotiable: bool) -> list[Weighed]:
     """Each instrument with what is chosen of it, and its economic ceiling among its limits."""
     question, currency = facts.question, facts.policy.currency
-    asked = question.ask.amount
+    asked = question.ask.amount or None  # who asks for no money is offered what anyone is
     if facts.curve is None or question.worth is None:
         choices = [by_table(plan, asked) if is_negotiable else default_only(plan) for plan in plans]
         return [Weighed(with_economics(p, c, currency), c, None) for p, c in zip(plans, choices, strict=True)]
@@ -225,14 +225,16 @@ def _rank(held: Weighed, ask: Ask) -> tuple[bool, bool, bool, int, float]:
     choice = held.choice
     if not _has_rungs(choice):
         return (True, True, True, 0, 0.0)
-    is_asked = ask.amount is not None and _answers(held.plan.bounds.instrument, ask)
+    is_asked = _answers(held.plan.bounds.instrument, ask)
     known = ORDER.index(choice.basis), -choice.score if choice.basis == EVIDENCE else 0.0
     return (not is_asked, not choice.ceiling, False, *known)
 
 
 def _answers(item: Instrument, ask: Ask) -> bool:
-    """Whether an instrument is what was asked for: so much at once, or so much over some months."""
-    return item.cost_model == ("monthly" if ask.months else "once")
+    """Whether an instrument is what was asked for: by name, so much at once, or so much over some months."""
+    if ask.in_kind is not None and ask.in_kind in {item.instrument, item.lever}:
+        return True
+    return bool(ask.amount) and item.cost_model == ("monthly" if ask.months else "once")
 
 
 def _draw(question: Question, held: Weighed) -> tuple[Weighed, RungDraw | None]:
@@ -263,7 +265,7 @@ def _money(facts: Facts, weighed: list[Weighed], made: Ladder) -> list[Rung]:
         for held in weighed[1:]
         if held.plan.bounds.instrument.lever != lever
         and held.choice.target
-        and (held.choice.basis == EVIDENCE or held.choice.basis == main.choice.basis)
+        and held.choice.basis in {EVIDENCE, main.choice.basis}
     ]
     if made.is_negotiable and others:
         other = others[0]

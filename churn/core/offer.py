@@ -209,7 +209,7 @@ def _weigh(facts: Facts, plans: list[Plan], *, is_negotiable: bool) -> list[Weig
     if facts.curve is None or question.worth is None:
         choices = [by_table(plan, asked) if is_negotiable else default_only(plan) for plan in plans]
         return [Weighed(with_economics(p, c, currency), c, None) for p, c in zip(plans, choices, strict=True)]
-    prices = [question.price_of(plan.bounds.instrument.instrument) for plan in plans]
+    prices = [question.price_of_budget.get(plan.bounds.instrument.instrument, 0.0) for plan in plans]
     found = []
     for plan, priced in zip(plans, price(plans, facts.curve, question.worth, prices, facts.scale), strict=True):
         choice = choose(plan, priced, asked) if is_negotiable else default_only(plan)

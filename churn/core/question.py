@@ -126,10 +126,10 @@ class Question:
     trial: Trial | None = None  # None: nothing is randomised
     versions: Mapping[str, str | int] = field(default_factory=dict)  # of policy and models, for the record
 
-    def price_of(self, instrument: str) -> float:
-        """λ of an instrument, never infinite and never below 0."""
-        price = self.price_of_budget.get(instrument, 0.0)
-        return min(max(price, 0.0), DEAREST)
+    def __post_init__(self) -> None:
+        # With nothing left λ is infinite, which neither arithmetic nor JSON can use.
+        held = {name: min(max(price, 0.0), DEAREST) for name, price in self.price_of_budget.items()}
+        object.__setattr__(self, "price_of_budget", held)
 
 
 def lever(instrument: str, kind: str, **facts: Any) -> Lever:
@@ -168,7 +168,7 @@ def to_plain(question: Question, curve: Curve | None) -> dict[str, Any]:
         },
         "worth": None if question.worth is None else asdict(question.worth),
         "staying": list(question.staying),
-        "price_of_budget": {name: question.price_of(name) for name in question.price_of_budget},
+        "price_of_budget": dict(question.price_of_budget),
         "ask": asdict(question.ask),
         "levers": [asdict(item) for item in question.levers],
         "owed": question.owed,

@@ -34,7 +34,7 @@ def with_economics(plan: Plan, choice: Choice, currency: str) -> Plan:
     kind = "no_bargaining" if choice.basis == DEFAULT_ONLY else "economic_ceiling"
     own = [a for a in amounts if a <= held.agent_limit]
     alone, above = (
-        Limit(kind, None, "Every amount the other limits leave is worth giving.")
+        Limit(kind, None, "The most that the other limits leave is still worth giving.")
         if limit == largest and choice.basis == EVIDENCE
         else Limit(kind, limit, _why_no_more(choice, show(limit, currency)), lifted_by=lifted_by)
         for limit, largest, lifted_by in (
@@ -47,7 +47,7 @@ def with_economics(plan: Plan, choice: Choice, currency: str) -> Plan:
 
 def _why_no_more(choice: Choice, ceiling: str) -> str:
     return {
-        AGAINST: "Money would cost more than it keeps with this caller.",
+        AGAINST: "Policy's default would lose money with this caller, and nothing shows that more would pay.",
         EVIDENCE: f"More than {ceiling} is not sure to be worth it with this caller.",
         DEFAULT_ONLY: f"With this caller nobody bargains: policy's default, {ceiling}, and no more.",
     }.get(choice.basis, f"Nothing shows that more than {ceiling} is worth it with this caller.")

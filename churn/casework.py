@@ -6,7 +6,7 @@ import math
 import pickle
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any, Literal
 
@@ -152,6 +152,39 @@ def open_case(
         opened = {"staff_id": staff_id, "customer_id": customer_id, "opened_by": opened_by}
         row = connection.execute(query("customers", "open_case"), opened).fetchone()
     return reckon(facts, models, company, case_id=str(row[0]) if row else "", usual_risk=usual)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a call ended: `outcome` is deflected, cancelled, resolved, call_back or dropped."""
+
+    outcome: str
+    contact_reason: str | None = None
+    fault: str | None = None
+    what_is_broken: str | None = None
+    would_recommend: int | None = None  # 0 to 10
+    referral: str | None = None  # asked, made or missed
+
+
+def note_cancel(database: Database, role: str, staff_id: str, case_id: str) -> None:
+    """The caller said "cancel": from now on the way out is timed."""
+    with database.transaction(role) as connection:
+        connection.execute(query("customers", "note_cancel"), {"case_id": case_id, "staff_id": staff_id})
+
+
+def close_case(database: Database, role: str, staff_id: str, case_id: str, ending: Ending) -> float | None:
+    """Write down how a case ended, once; seconds from the first "cancel" to done, where it was cancelled."""
+    with database.transaction(role) as connection:
+        row = connection.execute(
+            query("customers", "close_case"), asdict(ending) | {"case_id": case_id, "staff_id": staff_id}
+        ).fetchone()
+    return row[0] if row else None
+
+
+def scene_of(facts: records.CallerFacts, company: records.Company) -> Scene:
+    """What sentences about a caller may draw on."""
+    today = store.local_day(facts.as_of, company.time_zone)
+    return Scene(facts, _values(facts), today, company.time_zone, facts.customer.currency)
 
 
 def reckon(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import numpy as np
@@ -19,7 +19,7 @@ from churn.core import features
 from churn.core.arms import choose_arm
 from churn.core.bounds import Budget, Earlier, Spending
 from churn.core.demand import EffectInUse, staying_given_saved
-from churn.core.grants import Decision, Grant, Headroom, Session
+from churn.core.grants import Decision, Grant, Headroom, Request, Session
 from churn.core.levers import fitting_levers
 from churn.core.money import exponent, to_minor
 from churn.core.offer import Ladder, ladder, offered, replay
@@ -107,14 +107,27 @@ def ask_core(
 
 def recompute(database: Database, session: Session, decision_id: UUID) -> tuple[Ladder, Mapping[str, Any]]:
     """The ladder of a stored decision made anew, and the receipt as it was stored. Raises LookupError."""
+    receipt = receipt_of(database, session, decision_id)
+    policy = policy_version(database, role_of(session), receipt["inputs"]["policy_version"])
+    if policy is None:
+        raise LookupError(f"Policy version {receipt['inputs']['policy_version']} is gone.")
+    return replay(policy, receipt["inputs"]), receipt
+
+
+def receipt_of(database: Database, session: Session, decision_id: UUID) -> Mapping[str, Any]:
+    """What a decision was made from and what it showed, as it was stored. Raises LookupError."""
     rows = rows_of(database, role_of(session), "ledger", "decision", {"decision_id": decision_id})
     if not rows:
         raise LookupError(f"There is no decision {decision_id}.")
-    receipt = rows[0]["receipt"]
-    policy = policy_version(database, role_of(session), rows[0]["policy_version"])
-    if policy is None:
-        raise LookupError(f"Policy version {rows[0]['policy_version']} is gone.")
-    return replay(policy, receipt["inputs"]), receipt
+    return cast(Mapping[str, Any], rows[0]["receipt"])
+
+
+def asked_rung(database: Database, session: Session, request: Request) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """The rung a supervisor is asked for, as it was shown, and the receipt it stands in."""
+    receipt = receipt_of(database, session, request.decision_id)
+    terms = (request.instrument, request.amount)
+    found: Mapping[str, Any] = next((r for r in receipt["rungs"] if (r["instrument"], r["amount"]) == terms), {})
+    return found, receipt
 
 
 def grant_of(offer: Offer, index: int) -> Grant:

@@ -168,6 +168,12 @@ def desk_staff(connection: psycopg.Connection) -> list[records.Staff]:
     return _ask(connection, records.Staff, "desk_staff", {}).fetchall()
 
 
+def contact_reasons(connection: psycopg.Connection, as_of: datetime) -> list[str]:
+    """The reasons customers got in touch for in the last 90 days, the commonest first."""
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        return cursor.execute(query("customers", "contact_reasons"), {"as_of": as_of}).fetchall()
+
+
 def usual_risk(connection: psycopg.Connection) -> float | None:
     """The mean risk of all scored customers; None before the first scoring."""
     with connection.cursor(row_factory=scalar_row) as cursor:

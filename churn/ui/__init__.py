@@ -3,5 +3,6 @@
 from churn.ui.desk import show_caller
 from churn.ui.finder import ask_for_caller
 from churn.ui.gate import Session, gate, menu
+from churn.ui.queue import show_queue
 
-__all__ = ["Session", "ask_for_caller", "gate", "menu", "show_caller"]
+__all__ = ["Session", "ask_for_caller", "gate", "menu", "show_caller", "show_queue"]

@@ -9,13 +9,16 @@ from churn.screen_pop import Asked
 from churn.ui.card import show_card
 from churn.ui.finder import choose
 from churn.ui.gate import Session, models
+from churn.ui.offer import show_offer
 
 
 def show_caller(session: Session, asked: Asked) -> None:
     """The card of the customer asked for, or what helps to find them."""
+    in_use = models(session)
     held = st.session_state.get("case")
-    if held is not None and held[0] == asked:
+    if held is not None and held[0] == (asked, session.staff_id):
         show_card(held[1])
+        show_offer(session, held[1], in_use)
         return
     with session.database.transaction(session.role) as connection:
         found = casework.find(connection, asked, session.company)
@@ -25,7 +28,7 @@ def show_caller(session: Session, asked: Asked) -> None:
     try:
         card = casework.open_case(
             session.database,
-            models(session),
+            in_use,
             found.matches[0].customer_id,
             staff_id=session.staff_id,
             role=session.role,
@@ -35,5 +38,6 @@ def show_caller(session: Session, asked: Asked) -> None:
     except store.NoSuchCustomer as gone:
         st.info(str(gone), icon=":material/person_off:")
         return
-    st.session_state["case"] = (asked, card)
+    st.session_state["case"] = ((asked, session.staff_id), card)
     show_card(card)
+    show_offer(session, card, in_use)

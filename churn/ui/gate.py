@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 import psycopg
 import streamlit as st
 
-from churn import casework, db, store
+from churn import casework, db, ledger, store
 from churn.core import records
+from churn.core.grants import Session as GrantSession
+from churn.refusals import NotSignedIn, PersonUnknown, RoleChanged, SessionEnded
 from churn.settings import Settings, read_settings
 
 # Nothing here but the page's own measure: the caller's card begins where the eye is.
@@ -17,7 +19,10 @@ STYLE = """<style>
 [data-testid="stMainBlockContainer"] {padding-top: 4.2rem; padding-bottom: 2rem;}
 [data-testid="stMain"] h2, [data-testid="stMain"] h3, [data-testid="stMain"] h4 {padding: 0;}
 </style>"""
-PAGES = {"desk": ("Desk", ":material/support_agent:")}
+PAGES = {
+    "desk": ("Desk", ":material/support_agent:", ("agent", "supervisor")),
+    "approvals": ("Approvals", ":material/approval_delegation:", ("supervisor",)),
+}
 ROLE_OF_STAFF = {
     "agent": "agent",
     "supervisor": "supervisor",
@@ -34,15 +39,20 @@ class Session:
 
     database: db.Database
     company: records.Company
-    staff_id: str
-    staff_name: str
+    person: records.Staff
     role: str  # the database role's name without its prefix
+    grants: GrantSession | None  # what the ledger knows the person by; None: may give nothing
     clock: datetime
+
+    @property
+    def staff_id(self) -> str:
+        """The person's key."""
+        return self.person.staff_id
 
 
 def gate(page: str) -> Session:
     """Who is here, and may they see this page? Stops the run with a sentence when not."""
-    title, icon = PAGES[page]
+    title, icon, roles = PAGES[page]
     st.set_page_config(page_title=f"{title} · Keepline", page_icon=icon, layout="wide")
     st.html(STYLE)
     database = _database()
@@ -50,6 +60,8 @@ def gate(page: str) -> Session:
         with database.transaction("agent") as connection:
             company = store.company(connection)
             staff = store.desk_staff(connection)
+        person = _who(staff)
+        grants = _signed_in(database, person)
     except store.NoCompany as nobody:
         st.info(str(nobody), icon=":material/inbox:")
         st.stop()
@@ -61,8 +73,39 @@ def gate(page: str) -> Session:
         if st.button("Try again", shortcut="Alt+A"):
             st.rerun()
         st.stop()
-    person = staff[0] if staff else records.Staff("desk", "Desk", "agent", None)
-    return Session(database, company, person.staff_id, person.name, ROLE_OF_STAFF[person.role], datetime.now(UTC))
+    if person.role not in roles:
+        st.info(f"{title} is for {' and '.join(roles)}s; you are here as {person.role}.", icon=":material/lock:")
+        st.stop()
+    return Session(database, company, person, ROLE_OF_STAFF[person.role], grants, datetime.now(UTC))
+
+
+def _who(staff: list[records.Staff]) -> records.Staff:
+    """Local mode: the person picked in the sidebar. An imported company has no staff yet: one is made up."""
+    if not staff:
+        return records.Staff("desk", "Desk", "agent", None)
+    names = {person.staff_id: f"{person.name} · {person.role}" for person in staff}
+    with st.sidebar:
+        st.caption("Local mode: no sign-in, this machine only.")
+        chosen = st.selectbox("You are", list(names), format_func=names.__getitem__, key="who", bind="query-params")
+    return next(person for person in staff if person.staff_id == chosen)
+
+
+def _signed_in(database: db.Database, person: records.Staff) -> GrantSession | None:
+    """The ledger's session of this person in this browser tab, opened anew when it has ended."""
+    held: GrantSession | None = st.session_state.get("grants")
+    if held is not None and held.staff_id == person.staff_id:
+        try:
+            ledger.person(database, held)
+        except (NotSignedIn, SessionEnded, RoleChanged):
+            st.session_state.pop("grants")
+        else:
+            return held
+    try:
+        fresh = ledger.open_session(database, person.staff_id)
+    except PersonUnknown:
+        return None  # nobody of the staff table: facts, but nothing can be given
+    st.session_state["grants"] = fresh
+    return fresh
 
 
 def models(session: Session) -> casework.Models:
@@ -74,7 +117,9 @@ def models(session: Session) -> casework.Models:
 
 def menu() -> None:
     """The menu, and the page asked for."""
-    st.navigation([st.Page(f"pages/{name}.py", title=title, icon=icon) for name, (title, icon) in PAGES.items()]).run()
+    st.navigation(
+        [st.Page(f"pages/{name}.py", title=title, icon=icon) for name, (title, icon, _) in PAGES.items()]
+    ).run()
 
 
 @st.cache_resource(show_spinner="Opening the database …", on_release=lambda database: database.close())

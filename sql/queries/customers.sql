@@ -143,3 +143,22 @@ SELECT avg(p_churn)::float8 AS p_churn FROM desk.scores
 -- The active people of the desk, agents first.
 SELECT staff_id, name, role, team FROM desk.staff WHERE is_active
 ORDER BY array_position(ARRAY['agent', 'supervisor', 'leader', 'finance', 'analyst', 'administrator'], role), staff_id
+
+-- note_cancel --
+-- The first "cancel" of a case: the way out is timed from here.
+UPDATE desk.cases SET cancel_asked_at = coalesce(cancel_asked_at, now()) WHERE case_id = %(case_id)s AND staff_id = %(staff_id)s
+
+-- close_case --
+-- How a case ended, in the agent's words; once.
+UPDATE desk.cases
+SET closed_at = now(), outcome = %(outcome)s, contact_reason = %(contact_reason)s, fault = %(fault)s,
+    what_is_broken = %(what_is_broken)s, would_recommend = %(would_recommend)s, referral = %(referral)s,
+    cancelled_at = CASE WHEN %(outcome)s = 'cancelled' THEN now() END
+WHERE case_id = %(case_id)s AND staff_id = %(staff_id)s AND closed_at IS NULL
+RETURNING extract(epoch FROM cancelled_at - cancel_asked_at)::float8 AS seconds_to_leave
+
+-- contact_reasons --
+-- The reasons of inbound contacts in the company's own words, the commonest first.
+SELECT reason FROM crm.contacts
+WHERE direction = 'in' AND reason IS NOT NULL AND started_at > %(as_of)s::timestamptz - interval '90 days'
+GROUP BY reason ORDER BY count(*) DESC, reason LIMIT 20

@@ -118,7 +118,7 @@ ORDER BY 1
 
 -- decision --
 -- One recommendation as it was stored, by its key.
-SELECT decision_id, customer_id, policy_version, receipt, decided_at FROM desk.decisions WHERE decision_id = %(decision_id)s::uuid
+SELECT receipt FROM desk.decisions WHERE decision_id = %(decision_id)s::uuid
 
 -- team_agents --
 -- How many agents of a team share its money.

@@ -1,0 +1,94 @@
+"""The ends of a call: no thank you, cancel today, and what is written down after."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from churn import casework, ledger
+from churn.casework import Card, Ending
+from churn.core.words import spoken
+from churn.refusals import Refusal
+from churn.ui.call import OnCall
+from churn.ui.gate import Session
+
+WHY_NOT = ("too little", "not what they need", "wants to think", "wants to leave anyway", "will call back")
+OUTCOMES = {
+    "deflected": "came to cancel, stays",
+    "resolved": "resolved",
+    "call_back": "to be called back",
+    "dropped": "call dropped",
+}
+PROMOTER = 9  # of 10, and more: a referral may be asked for
+
+
+def cancel_today(session: Session, card: Card, call: OnCall) -> None:
+    """No thank you, and the way out: on screen from the first second, timed from the first "cancel"."""
+    if call.is_closed:
+        return
+    with st.container(horizontal=True, gap="small"):
+        if call.offer is not None and not call.given:
+            with st.popover("Not now: why", icon=":material/thumb_down:"):
+                why = st.radio("Why not", WHY_NOT, key=f"why-not-{call.case_id}-{call.turned_down}")
+                st.button("Note it, and look again", on_click=_not_now, args=(session, call, str(why)))
+        with st.popover("Cancel today", icon=":material/logout:"):
+            st.markdown("They may leave today, and no offer is needed first.")
+            st.button("They said “cancel”: start the clock", on_click=_clock, args=(session, card, call))
+            st.button("It is cancelled", type="primary", on_click=_cancelled, args=(session, card, call))
+    if call.is_cancelling:
+        st.caption("The time from the first “cancel” is being measured.")
+
+
+def ending(session: Session, card: Card, call: OnCall) -> None:
+    """After the call: outcome, what is broken in one line, would they recommend us."""
+    if call.is_closed:
+        st.success("The case is closed and written down.", icon=":material/task_alt:")
+        return
+    with st.expander("After the call"), st.form(f"ending-{call.case_id}", border=False):
+        outcome = st.radio("How it ended", list(OUTCOMES), format_func=OUTCOMES.__getitem__, horizontal=True)
+        broken = st.text_input("What is broken (one line, goes to whoever can mend it)", max_chars=280)
+        likes = st.slider("Would they recommend us? (0 to 10; leave at −1 when not asked)", -1, 10, -1)
+        asked = st.checkbox(f"From {PROMOTER} on: I asked whom they would recommend us to")
+        if st.form_submit_button("Close the case"):
+            referral = ("asked" if asked else "missed") if likes >= PROMOTER else None
+            _close(session, card, call, Ending(
+                outcome=str(outcome), contact_reason=call.contact_reason, fault=call.fault,
+                what_is_broken=broken.strip() or None, would_recommend=None if likes < 0 else likes, referral=referral,
+            ))  # fmt: skip
+            st.rerun()
+
+
+def _not_now(session: Session, call: OnCall, why: str) -> None:
+    assert session.grants is not None  # noqa: S101
+    assert call.offer is not None  # noqa: S101
+    answer = "not_now" if why == "will call back" else "refused_by_caller"
+    try:
+        ledger.answer_decision(session.database, session.grants, call.offer.decision_id, answer=answer, reason=why)
+    except Refusal as refusal:
+        call.said = ("refused", str(refusal))
+        return
+    call.turned_down += 1
+    call.said = None
+
+
+def _clock(session: Session, card: Card, call: OnCall) -> None:
+    casework.note_cancel(session.database, session.role, session.staff_id, card.case_id)
+    call.is_cancelling = True
+
+
+def _cancelled(session: Session, card: Card, call: OnCall) -> None:
+    _clock(session, card, call)
+    if call.offer is not None and not call.given:
+        assert session.grants is not None  # noqa: S101
+        try:
+            ledger.answer_decision(
+                session.database, session.grants, call.offer.decision_id, answer="cancelled",
+                reason=spoken(call.contact_reason or "cancel"),
+            )  # fmt: skip
+        except Refusal as refusal:
+            call.said = ("refused", str(refusal))
+    _close(session, card, call, Ending(outcome="cancelled", contact_reason=call.contact_reason, fault=call.fault))
+
+
+def _close(session: Session, card: Card, call: OnCall, how: Ending) -> None:
+    casework.close_case(session.database, session.role, session.staff_id, card.case_id, how)
+    call.is_closed = True

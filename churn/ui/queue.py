@@ -1,0 +1,100 @@
+"""The supervisor's queue: what is asked while the caller waits, what it rests on, and the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from churn import ledger, offers
+from churn.core.grants import Request
+from churn.core.money import show, to_major, to_minor
+from churn.refusals import Refusal
+from churn.ui.gate import Session
+from churn.ui.pieces import plain
+
+REASONS = (
+    "worth keeping",
+    "our fault",
+    "long-standing customer",
+    "enough as it is",
+    "asked before",
+    "not within policy",
+)
+
+
+@st.fragment(run_every=1.0)
+def show_queue(session: Session) -> None:
+    """Every request that waits for this person, the one that ends first at the top."""
+    assert session.grants is not None  # noqa: S101 - a supervisor is in the staff list
+    waiting = ledger.approvals_waiting(session.database, session.grants)
+    said = st.session_state.pop("queue_said", None)
+    if said:
+        st.toast(said)
+    if not waiting:
+        st.info("Nobody waits for an answer. Requests appear here by themselves.", icon=":material/inbox:")
+    for request in waiting:
+        _one(session, request)
+
+
+def _one(session: Session, request: Request) -> None:
+    rung, receipt = offers.asked_rung(session.database, session.grants, request)  # type: ignore[arg-type]
+    currency, key = request.currency, request.approval_id
+    left = max(int((request.expires_at - session.clock).total_seconds()), 0)
+    with st.container(border=True, key=f"request-{key}"):
+        st.markdown(
+            f"### {show(request.amount, currency)} · {plain(request.instrument.replace('_', ' '))} · "
+            f"account {plain(request.customer_id, 40)}",
+            anchors=False,
+        )
+        st.caption(
+            f"Asked by {plain(request.requested_by)} · may give {show(request.own_limit, currency)} alone · "
+            f"{show(request.amount - request.own_limit, currency)} above · ends in about {left} s · "
+            f"{plain(request.reason, 300)}"
+        )
+        st.markdown(_figures(rung, receipt, currency), anchors=False)
+        amount, reason, yes, other, no = st.columns([2, 3, 2, 2, 2], vertical_alignment="bottom")
+        counter = amount.number_input(
+            f"Counter ({currency})", 0.0, float(to_major(request.amount, currency)),
+            float(to_major(request.own_limit, currency)), step=5.0, key=f"counter-{key}",
+        )  # fmt: skip
+        why = reason.selectbox("Reason", REASONS, key=f"why-{key}")
+        for column, label, answer in (
+            (yes, "Approve", "approve"),
+            (other, "Counter", "counter"),
+            (no, "Decline", "decline"),
+        ):
+            column.button(
+                label, key=f"{answer}-{key}", type="primary" if answer == "approve" else "secondary",
+                on_click=_answer, args=(session, request, answer, to_minor(counter, currency), str(why)),
+            )  # fmt: skip
+
+
+def _figures(rung: Mapping[str, Any], receipt: Mapping[str, Any], currency: str) -> str:
+    worth = receipt["inputs"]["worth"]
+    parts = []
+    if rung.get("p_before") is not None and rung.get("p_after") is not None:
+        parts.append(f"stays {rung['p_before'] * 100:.0f} % without, {rung['p_after'] * 100:.0f} % with it")
+    if worth:
+        span = f"{show(worth['low'], currency)} to {show(worth['high'], currency)}"
+        parts.append(f"worth {show(worth['amount'], currency)} ({span}) if they stay")
+    if rung.get("gain") is not None:
+        parts.append(f"gain {show(rung['gain'], currency)}")
+    return plain(" · ".join(parts) or "no figures: policy’s table")
+
+
+def _answer(session: Session, request: Request, answer: str, counter: int, why: str) -> None:
+    assert session.grants is not None  # noqa: S101
+    try:
+        if answer == "approve":
+            ledger.approve(session.database, session.grants, request.approval_id, reason=why)
+        elif answer == "counter":
+            ledger.counter(session.database, session.grants, request.approval_id, amount=counter,
+                           months=request.months, reason=why)  # fmt: skip
+        else:
+            ledger.decline(session.database, session.grants, request.approval_id, reason=why)
+    except Refusal as refusal:
+        st.session_state["queue_said"] = str(refusal)
+        return
+    st.session_state["queue_said"] = "The agent sees your answer now."

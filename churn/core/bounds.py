@@ -15,7 +15,7 @@ from churn.core import limits
 from churn.core.limits import HARDNESS, Budget, Earlier, Limit, Spending
 from churn.core.policy import Case, Instrument, Policy, Ruling, rule_on
 
-__all__ = ["Bounds", "Budget", "Earlier", "Limit", "Spending", "bounds", "with_limit"]
+__all__ = ["Bounds", "Budget", "Earlier", "Limit", "Spending", "bounds", "with_limits"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +66,7 @@ class Bounds:
 def bounds(policy: Policy, case: Case, instrument: Instrument, *, role: str, spending: Spending) -> Bounds:
     """Every limit of `instrument` in `case` for a person of `role`."""
     ruling = rule_on(policy, case, instrument)
-    return Bounds(
+    held = Bounds(
         instrument=instrument,
         ruling=ruling,
         shared=(
@@ -79,16 +79,28 @@ def bounds(policy: Policy, case: Case, instrument: Instrument, *, role: str, spe
         above=tuple(limits.supervisors(policy, case, instrument)),
         floor=limits.floor_of(ruling, policy.currency),
     )
+    return _under_floor(held, policy.currency)
 
 
-def with_limit(found: Bounds, own: Limit, above: Limit) -> Bounds:
-    """The same with one more limit, for the agent alone and with a supervisor's yes."""
+def _under_floor(held: Bounds, currency: str) -> Bounds:
+    """What is left but does not reach the floor is nothing, and the floor says so."""
+    floor = (held.floor.amount or 0) if held.floor else 0
+    is_short, is_short_above = (0 < most < floor for most in (held.agent_limit, held.ceiling))
+    if not is_short and not is_short_above:
+        return held
+    own = limits.out_of_reach(held.floor, held.agent_limit, currency, is_lifted=floor <= held.ceiling)
+    above = limits.out_of_reach(held.floor, held.ceiling, currency, is_lifted=False)
+    return with_limits(held, own=own if is_short else (), above=above if is_short_above else ())
+
+
+def with_limits(found: Bounds, *, own: tuple[Limit, ...], above: tuple[Limit, ...]) -> Bounds:
+    """The same with more limits, for the agent alone and with a supervisor's yes."""
     return Bounds(
         instrument=found.instrument,
         ruling=found.ruling,
         shared=found.shared,
-        own=(*found.own, own),
-        above=(*found.above, above),
+        own=(*found.own, *own),
+        above=(*found.above, *above),
         floor=found.floor,
     )
 

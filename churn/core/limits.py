@@ -68,8 +68,8 @@ class Limit:
 
 
 def as_plain(limit: Limit) -> dict[str, Any]:
-    """One limit as JSON holds it."""
-    return {
+    """One limit as JSON holds it; what is not there is None."""
+    found = {
         "kind": limit.kind,
         "amount": limit.amount,
         "reason": limit.reason,
@@ -78,6 +78,7 @@ def as_plain(limit: Limit) -> dict[str, Any]:
         "lifts_on": limit.lifts_on.isoformat() if limit.lifts_on else None,
         "left": limit.left,
     }
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def offers_left(ruling: Ruling, made: int) -> int | None:
@@ -291,6 +292,14 @@ def floor_of(ruling: Ruling, currency: str) -> Limit | None:
     if answer.rule.unit == "share_of_bill":
         reason = f"{reason} Here that is {show(answer.amount, currency)}."
     return Limit("floor", answer.amount, reason, answer.rule.reference)
+
+
+def out_of_reach(floor: Limit | None, left: int, currency: str, *, is_lifted: bool) -> tuple[Limit, ...]:
+    """The floor as a limit, where what the other limits leave does not reach it."""
+    if floor is None:
+        return ()
+    reason = f"{floor.reason} The other limits leave {show(left, currency)}."
+    return (Limit("floor", 0, reason, floor.reference, SUPERVISOR if is_lifted else NOBODY),)
 
 
 def _in_days(case: Case, days: float) -> date:

@@ -59,11 +59,15 @@ class Ladder:
         return None if asked is None else max(self.say_yes.amount, self.say_yes.lifts_to or 0) - asked
 
     def as_receipt(self) -> dict[str, Any]:
-        """Inputs, bounds and rungs as values JSON can hold; `inputs` is what `replay` takes."""
+        """Inputs, bounds and rungs as values JSON can hold; `inputs` is what `replay` takes.
+
+        Of the bounds, those that limit as things stand; the others follow from the inputs like these.
+        """
         return {
             "inputs": to_plain(self.question, self.curve) | {"policy_version": self.policy_version},
             "bounds": {
-                held.instrument.instrument: [limits.as_plain(limit) for limit in held.limits] for held in self.bounds
+                held.instrument.instrument: [limits.as_plain(one) for one in held.limits if one.amount is not None]
+                for held in self.bounds
             },
             "rungs": [plain_rung(rung) for rung in self.rungs],
             "say_yes": plain_headline(self.say_yes),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from churn.core.bounds import with_limit
+from churn.core.bounds import with_limits
 from churn.core.choice import AGAINST, DEFAULT_ONLY, EVIDENCE, TABLE, Choice, Plan, Weighed
 from churn.core.limits import NOBODY, SUPERVISOR, TIME, Limit, as_plain, show
 from churn.core.rung import CEILING, OWED, Facts, Rung
@@ -32,7 +32,7 @@ def with_economics(plan: Plan, choice: Choice, currency: str) -> Plan:
     amounts, held = plan.terms.amounts.tolist(), plan.bounds
     ceiling, most = amounts[choice.ceiling], amounts[max(choice.most_above, choice.ceiling)]
     kind = "no_bargaining" if choice.basis == DEFAULT_ONLY else "economic_ceiling"
-    own = [a for a in amounts if a <= held.agent_limit]
+    own = [a for a in amounts if a <= held.agent_limit]  # no offer among them
     alone, above = (
         Limit(kind, None, "The most that the other limits leave is still worth giving.")
         if limit == largest and choice.basis == EVIDENCE
@@ -42,7 +42,7 @@ def with_economics(plan: Plan, choice: Choice, currency: str) -> Plan:
             (most, amounts[-1], NOBODY),
         )
     )
-    return replace(plan, bounds=with_limit(held, alone, above))
+    return replace(plan, bounds=with_limits(held, own=(alone,), above=(above,)))
 
 
 def _why_no_more(choice: Choice, ceiling: str) -> str:

@@ -200,6 +200,9 @@ def _policy_breaches(call: Question, fitting: list[Rule], instrument: str, money
     for rule, most in said(case, fitting, instrument, "ceiling"):
         if most is not None and money > most:
             found.append(("policy_ceiling", rule.reason))
+    for rule, least in said(case, fitting, instrument, "floor"):
+        if 0 < money < least:
+            found.append(("floor", rule.reason))
     for rule, most in said(case, fitting, instrument, "counter_offers"):
         if most is not None and instrument != "entitled_refund" and made >= max(most, 1):
             found.append(("counter_offers", rule.reason))

@@ -65,7 +65,7 @@ def test_a_rule_that_forbids_stops_everything_and_nobody_lifts_it() -> None:
     assert (held.agent_limit, held.ceiling, held.is_open, held.is_open_above) == (0, 0, False, False)
 
 
-@pytest.mark.parametrize(("used", "left"), [(0, 17_500), (17_000, 500), (17_500, 0), (99_999, 0)])
+@pytest.mark.parametrize(("used", "left"), [(0, 17_500), (16_000, 1_500), (17_500, 0), (99_999, 0)])
 def test_what_is_left_of_the_window_is_what_was_not_used(used: int, left: int) -> None:
     held = found(spending=plenty(authority_used={"bill_credit": used}))
     said = limit(held, "authority_window")
@@ -145,6 +145,17 @@ def test_the_floor_is_the_least_that_says_sorry() -> None:
     assert held.floor is not None
     assert (held.floor.amount, held.floor.reason) == (1_000, "When it is our fault nothing under £10 says sorry.")
     assert found(fault="theirs").floor is None
+
+
+def test_what_does_not_reach_the_floor_is_nothing_and_says_so() -> None:
+    held = found(spending=plenty(authority_used={"bill_credit": 17_000}))
+    assert (held.agent_limit, held.ceiling, held.binding_limit.kind) == (0, 12_000, "floor")
+    assert held.binding_limit.lifted_by == "supervisor"
+    assert held.binding_limit.reason == (
+        "When it is our fault nothing under £10 says sorry. The other limits leave £5."
+    )
+    short = found(spending=plenty(budgets={"bill_credit": Budget(600_000, 900)}))
+    assert (short.ceiling, short.binding_limit.lifted_by) == (0, "nobody")
 
 
 def test_no_bargaining_still_means_one_offer() -> None:

@@ -456,7 +456,7 @@ def check_economics(made: Ladder, call: Question) -> None:
         return
     most = min(one.amount for one in (*held.shared, *held.own) if one.amount is not None and one is not found)
     within = range(500, most + 1, 500)
-    if found.amount is None:
+    if found.amount is None and len(within) > 0:
         assert lowest(made, call, within[-1])[1] >= 0 or lowest(made, call, within[-1])[0] >= 0
     for amount in within:
         if found.amount is not None and amount > found.amount:
@@ -477,12 +477,15 @@ def lowest(made: Ladder, call: Question, amount: int) -> tuple[float, float]:
 
 
 def check_more_money(made: Ladder, call: Question, respond) -> None:
-    """More money never lowers what may be given of any instrument, the economic ceiling included."""
+    """More money never lowers the largest amount of any instrument that can be offered, economics included."""
     richer = {n: Budget(2 * b.amount_limit, b.left + 4_321, b.spent_today) for n, b in call.spending.budgets.items()}
     more = ladder(POLICY, replace(call, spending=replace(call.spending, budgets=richer)), respond)
     then = {held.instrument.instrument: held for held in more.bounds}
-    for held in made.bounds:
-        assert then[held.instrument.instrument].ceiling >= held.ceiling, held.instrument.instrument
+    now = {held.instrument.instrument: held for held in made.bounds}
+    for plan in money_plans(POLICY, call):
+        name, amounts = plan.bounds.instrument.instrument, plan.terms.amounts
+        assert then[name].ceiling >= amounts[amounts <= now[name].ceiling].max(), name
+        assert then[name].agent_limit >= amounts[amounts <= now[name].agent_limit].max(), name
 
 
 def test_a_thousand_calls_break_no_limit_and_leave_nobody_empty_handed() -> None:

@@ -16,7 +16,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from churn import db, scoring, simulation, training
+from churn import db, scoring, simulation, store, training
+from churn.policies.install import install_default
 from churn.server import release_server
 from churn.settings import PROJECT, Settings, read_settings
 
@@ -94,7 +95,10 @@ def clone(template: Settings) -> Iterator[Settings]:
 
 @pytest.fixture(scope="session")
 def trained(template: Settings) -> Settings:
-    """A small simulated company with models in use and everyone scored, made once a run. Clone it to write to it."""
+    """A small simulated company, made once a run: policy and budgets in force, models in use, everyone scored.
+
+    Clone it to write to it.
+    """
     run = Path(os.environ["KEEPLINE_TEST_RUN"])
     settings = replace(template, database=f"{template.database}_trained")
     with (run / "trained.lock").open("a") as lock:
@@ -104,11 +108,23 @@ def trained(template: Settings) -> Settings:
             with db.connect(settings, "batch") as connection:
                 company = simulation.simulate(customers=1500, months=24, seed=7)
                 simulation.write_company(connection, company, progress=lambda *_: None)
+            _put_policy_in_force(settings)
             scoring.sync_directory(settings, progress=lambda _: None)
             training.train(settings, progress=lambda _: None, by="tests")
             scoring.score_everyone(settings, progress=lambda _: None)
             (run / "trained").touch()
     return settings
+
+
+def _put_policy_in_force(settings: Settings) -> None:
+    """The default policy and budgets, by two of the company's finance people."""
+    database = db.open_database(settings, size=2)
+    try:
+        with database.transaction("finance") as connection:
+            first, second = [who.staff_id for who in store.desk_staff(connection) if who.role == "finance"][:2]
+        install_default(database, first=first, second=second)
+    finally:
+        database.close()
 
 
 @pytest.fixture

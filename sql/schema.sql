@@ -1,0 +1,2002 @@
+-- The readable whole: the database as the migrations build it, by schema and subject.
+--   feed   what files brought in (or the simulated company wrote): plain tables
+--   crm    the data contract: views that only rename and cast; Keepline reads nothing else of the company
+--   desk   Keepline's own tables, and the functions that decide and record
+--   truth  what only the simulator knows; no role that trains, scores or serves may read it
+--
+-- Runs on an empty database after roles.sql; grants.sql says afterwards who may touch what. Databases in use are built
+-- and brought forward by sql/migrations; a test builds one both ways and compares every object. A change is a new
+-- migration and the same change here.
+--
+-- Two owners: feed, crm, truth and the desk's plain tables are the installing login's; whatever decides (policy, people,
+-- ledger) is keepline_owner's, whose functions run for callers that may not touch the tables themselves.
+
+CREATE SCHEMA feed;
+CREATE SCHEMA crm;
+CREATE SCHEMA desk;
+CREATE SCHEMA truth;
+
+-- =====================================================================================================================
+-- feed
+-- =====================================================================================================================
+
+CREATE TABLE feed.customers (
+    customer_id     text PRIMARY KEY,
+    name            text NOT NULL,
+    phone           text,                       -- E.164
+    email           text,
+    joined_on       date NOT NULL,
+    segment         text,
+    region          text,
+    language        text,
+    currency        char(3) NOT NULL,
+    is_vulnerable   boolean NOT NULL DEFAULT false,
+    is_do_not_offer boolean NOT NULL DEFAULT false,
+    attributes      jsonb NOT NULL DEFAULT '{}'
+);
+CREATE INDEX customers_phone ON feed.customers (phone);
+
+CREATE TABLE feed.subscriptions (
+    subscription_id text PRIMARY KEY,
+    customer_id     text NOT NULL,
+    product         text NOT NULL,
+    plan            text NOT NULL,
+    started_on      date NOT NULL,
+    term_ends_on    date,
+    ended_on        date,
+    end_reason      text CHECK (end_reason IN ('voluntary', 'involuntary', 'move')),
+    monthly_price   numeric(14, 2) NOT NULL CHECK (monthly_price >= 0),
+    monthly_margin  numeric(14, 2),
+    CHECK (ended_on IS NULL OR ended_on >= started_on)
+);
+CREATE INDEX subscriptions_customer ON feed.subscriptions (customer_id);
+
+CREATE TABLE feed.invoices (
+    invoice_id  text PRIMARY KEY,
+    customer_id text NOT NULL,
+    issued_on   date NOT NULL,
+    due_on      date NOT NULL,
+    paid_on     date,
+    amount      numeric(14, 2) NOT NULL
+);
+CREATE INDEX invoices_customer ON feed.invoices (customer_id, issued_on);
+
+CREATE TABLE feed.contacts (
+    contact_id   text PRIMARY KEY,
+    customer_id  text,                          -- NULL: nobody we know
+    started_at   timestamptz NOT NULL,
+    ended_at     timestamptz CHECK (ended_at IS NULL OR ended_at >= started_at),
+    channel      text NOT NULL,
+    direction    text NOT NULL CHECK (direction IN ('in', 'out')),
+    queue        text,
+    reason       text,
+    agent_id     text,
+    is_resolved  boolean,
+    is_escalated boolean NOT NULL DEFAULT false,
+    csat         smallint CHECK (csat BETWEEN 1 AND 5),
+    notes        text
+);
+CREATE INDEX contacts_customer ON feed.contacts (customer_id, started_at);
+CREATE INDEX contacts_started ON feed.contacts USING brin (started_at);
+
+CREATE TABLE feed.usage (
+    customer_id text NOT NULL,
+    month       date NOT NULL CHECK (extract(day FROM month) = 1),
+    measure     text NOT NULL,
+    quantity    double precision NOT NULL,
+    PRIMARY KEY (customer_id, month, measure)
+);
+
+CREATE TABLE feed.change_events (
+    event_id         text PRIMARY KEY,
+    owner_department text NOT NULL,
+    kind             text NOT NULL,             -- outage, price_rise, campaign, release, bill_run, …
+    title            text NOT NULL,
+    starts_at        timestamptz NOT NULL,
+    ends_at          timestamptz,
+    audience_size    integer,
+    what_to_say      text,
+    region           text,                      -- NULL: every region
+    product          text,                      -- NULL: every product
+    plan             text                       -- NULL: every plan
+);
+
+CREATE TABLE feed.concessions (
+    concession_id   text PRIMARY KEY,
+    customer_id     text NOT NULL,
+    contact_id      text,
+    agent_id        text,
+    given_at        timestamptz NOT NULL,
+    instrument      text NOT NULL,
+    amount          numeric(14, 2) NOT NULL CHECK (amount >= 0),   -- what it was worth to the customer in all
+    months          smallint,
+    intended_amount numeric(14, 2),             -- what the agent meant to give, where a trial changed it
+    propensity      double precision            -- chance with which the trial chose the amount; NULL: nobody randomised
+);
+CREATE INDEX concessions_customer ON feed.concessions (customer_id, given_at);
+
+-- One row per file taken in: rows_read = rows_accepted + rows_set_aside.
+CREATE TABLE feed.files (
+    file_id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    path           text NOT NULL,
+    sha256         text NOT NULL,               -- of the file's bytes
+    mapping        text NOT NULL,               -- name of the mapping
+    mapping_sha256 text NOT NULL,
+    encoding       text NOT NULL,
+    rows_read      bigint NOT NULL,
+    rows_accepted  bigint NOT NULL,
+    rows_set_aside bigint NOT NULL,
+    rows_unmatched bigint NOT NULL DEFAULT 0,   -- accepted contacts that belong to no known customer
+    imported_at    timestamptz NOT NULL DEFAULT now(),
+    CHECK (rows_read = rows_accepted + rows_set_aside),
+    UNIQUE (path, sha256, mapping_sha256)
+);
+
+-- One row per source row that could not be taken.
+CREATE TABLE feed.set_aside (
+    file_id     bigint NOT NULL REFERENCES feed.files ON DELETE CASCADE,
+    line        bigint NOT NULL,                -- line in the file, the header being line 1
+    column_name text,                           -- their column; NULL: the row as a whole
+    value       text,
+    reason      text NOT NULL,                  -- a sentence: what is wrong and what would mend it
+    row         jsonb NOT NULL,                 -- the source row as read
+    PRIMARY KEY (file_id, line)
+);
+
+-- Statistics after a load. Only an owner may ANALYZE, and the jobs' role owns nothing.
+CREATE FUNCTION feed.analyze() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+BEGIN
+    ANALYZE feed.customers, feed.subscriptions, feed.invoices, feed.contacts, feed.usage, feed.change_events,
+            feed.concessions, desk.staff;
+END
+$$;
+REVOKE ALL ON FUNCTION feed.analyze() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION feed.analyze() TO keepline_batch;
+
+-- =====================================================================================================================
+-- crm: the data contract
+-- =====================================================================================================================
+
+CREATE VIEW crm.customers AS
+    SELECT customer_id, name, phone, email, joined_on, segment, region, language, currency,
+           is_vulnerable, is_do_not_offer, attributes
+    FROM feed.customers;
+CREATE VIEW crm.subscriptions AS
+    SELECT subscription_id, customer_id, product, plan, started_on, term_ends_on, ended_on, end_reason,
+           monthly_price, monthly_margin
+    FROM feed.subscriptions;
+CREATE VIEW crm.invoices AS
+    SELECT invoice_id, customer_id, issued_on, due_on, paid_on, amount FROM feed.invoices;
+CREATE VIEW crm.contacts AS
+    SELECT contact_id, customer_id, started_at, ended_at, channel, direction, queue, reason, agent_id,
+           is_resolved, is_escalated, csat, notes
+    FROM feed.contacts;
+CREATE VIEW crm.usage AS
+    SELECT customer_id, month, measure, quantity FROM feed.usage;
+CREATE VIEW crm.change_events AS
+    SELECT event_id, owner_department, kind, title, starts_at, ends_at, audience_size, what_to_say,
+           region, product, plan
+    FROM feed.change_events;
+CREATE VIEW crm.concessions AS
+    SELECT concession_id, customer_id, contact_id, agent_id, given_at, instrument, amount, months,
+           intended_amount, propensity
+    FROM feed.concessions;
+
+-- =====================================================================================================================
+-- truth
+-- =====================================================================================================================
+
+-- What only the simulator knows. No role may read it: the jobs' role can put truth in and empty it, nothing more. Tests
+-- and committed evaluations read it as the owner, to compare what the desk believes with what is so.
+
+CREATE TABLE truth.customers (
+    customer_id     text PRIMARY KEY,
+    kind            text NOT NULL CHECK (kind IN ('persuadable', 'sure_thing', 'lost_cause', 'sleeping_dog')),
+    frailty         double precision NOT NULL,  -- logits added to every month's wish to leave
+    talkativeness   double precision NOT NULL,  -- factor on every contact rate
+    line_quality    double precision NOT NULL,  -- standard normal; low means more faults
+    leave_reason    text                        -- why they left, if they did: what no survey asked
+);
+
+-- One row per retention call: a caller who came to cancel.
+CREATE TABLE truth.calls (
+    contact_id      text PRIMARY KEY,
+    customer_id     text NOT NULL,
+    called_at       timestamptz NOT NULL,
+    agent_id        text NOT NULL,
+    team            text NOT NULL,
+    kind            text NOT NULL,
+    seriousness     double precision NOT NULL,  -- heard by the agent, recorded by nobody
+    cap             numeric(14, 2) NOT NULL,    -- the most this agent could give alone
+    intended_amount numeric(14, 2) NOT NULL,
+    amount          numeric(14, 2) NOT NULL,    -- offered; 0: nothing
+    propensity      double precision,           -- NULL: not in the trial
+    p_stay_without  double precision NOT NULL,  -- chance of being a customer 90 days on with nothing offered
+    p_stay_with     double precision NOT NULL,  -- and with the amount offered
+    p_stay_20       double precision NOT NULL,  -- and with 20, 40 and 80 pounds
+    p_stay_40       double precision NOT NULL,
+    p_stay_80       double precision NOT NULL,
+    worth           numeric(14, 2) NOT NULL,    -- expected margin of the next two years, given that they stay
+    stayed          boolean NOT NULL,           -- 90 days on, by this mechanism
+    leaves_on       date                        -- the day they go, also when that is after the data's end
+);
+
+-- Every planted cause of contacts: announced changes (also in feed.change_events) and bursts nobody announced.
+CREATE TABLE truth.events (
+    event_id        text PRIMARY KEY,
+    is_announced    boolean NOT NULL,
+    kind            text NOT NULL,
+    reason          text NOT NULL,              -- contact reason of the extra contacts
+    title           text NOT NULL,
+    starts_at       timestamptz NOT NULL,
+    effect_from     date NOT NULL,              -- days on which extra contacts could come, both ends included
+    effect_until    date NOT NULL,
+    lag_days        double precision NOT NULL,  -- mean days from the start to the contact
+    audience_size   integer NOT NULL,
+    expected_extra  double precision NOT NULL,  -- contacts the mechanism expects, repeats apart
+    extra_contacts  integer NOT NULL,           -- contacts that came because of it
+    extra_repeats   integer NOT NULL            -- of these, second and later ones about the same
+);
+
+CREATE TABLE truth.agents (
+    agent_id        text PRIMARY KEY,
+    talent          double precision NOT NULL,  -- logits of staying this agent adds to every retention call
+    leniency        double precision NOT NULL,  -- logs added to the amount meant
+    hearing         double precision NOT NULL,  -- 0..1, how well seriousness is heard
+    role            text NOT NULL               -- ordinary, better (truly), lucky (easier calls, no better)
+);
+
+-- Money a team may give in a month.
+CREATE TABLE truth.budgets (
+    team            text NOT NULL,
+    month           date NOT NULL,
+    amount          numeric(14, 2) NOT NULL,
+    PRIMARY KEY (team, month)
+);
+
+-- Each day of the history; quiet: no planted cause reaches into it.
+CREATE TABLE truth.days (
+    day             date PRIMARY KEY,
+    is_quiet        boolean NOT NULL
+);
+
+-- Contacts an event brought, directly or as a repeat about the same.
+CREATE TABLE truth.contact_causes (
+    contact_id      text PRIMARY KEY,
+    event_id        text NOT NULL,
+    is_repeat       boolean NOT NULL
+);
+
+GRANT USAGE ON SCHEMA truth TO keepline_batch;
+GRANT INSERT, TRUNCATE ON ALL TABLES IN SCHEMA truth TO keepline_batch;
+
+-- =====================================================================================================================
+-- desk, the plain tables: the company, its people, search, models, cases
+-- =====================================================================================================================
+
+-- The company this database is about: one row.
+CREATE TABLE desk.company (
+    is_only        boolean PRIMARY KEY DEFAULT true CHECK (is_only),
+    name           text NOT NULL,
+    time_zone      text NOT NULL,               -- IANA name; business days are days here
+    phone_region   char(2) NOT NULL,            -- for numbers typed in national format
+    currency       char(3) NOT NULL,
+    horizon_days   integer NOT NULL DEFAULT 90 CHECK (horizon_days BETWEEN 1 AND 730),
+    snapshot_on    date,                        -- flat files: the day they show; NULL: the data has history
+    data_until     timestamptz,                 -- "now" of a company that is not live (simulated or imported); NULL: the clock
+    monthly_churn  double precision CHECK (monthly_churn BETWEEN 0 AND 1),  -- true rate, where the data are over-sampled
+    source         text NOT NULL CHECK (source IN ('simulated', 'files', 'views')),
+    updated_at     timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE TABLE desk.staff (
+    staff_id  text PRIMARY KEY,
+    name      text NOT NULL,
+    role      text NOT NULL CHECK (role IN ('agent', 'supervisor', 'leader', 'finance', 'analyst', 'administrator')),
+    team      text,
+    is_active boolean NOT NULL DEFAULT true
+);
+
+-- search --------------------------------------------------------------------------------------------------------------
+
+-- Names are found as people type them: O'Brien by "obrien", "brien" and "o brien", Weiß by "weiss", Þór by "thor".
+CREATE FUNCTION desk.fold(name text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT
+    RETURN regexp_replace(
+        replace(replace(replace(replace(
+            translate(
+                -- Out: marks within a word; accents; points of Hebrew and Arabic, and the stroke that lengthens Arabic.
+                lower(regexp_replace(normalize(regexp_replace(name, '[''’‘ʼ`´]', '', 'g'), NFKD),
+                                     '[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670\u0640]', '', 'g')),
+                'øłđðħŧı', 'olddhti'),
+            'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe'), 'þ', 'th'),
+        '[^[:alnum:]]+', ' ', 'g');
+
+-- The words a name is found by. A mark within a word joins it and parts it: D'Angelo is dangelo, and d angelo.
+CREATE FUNCTION desk.name_words(name text) RETURNS tsvector
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT
+    RETURN to_tsvector('simple', desk.fold(name) || ' ' || desk.fold(regexp_replace(name, '[''’‘ʼ`´]', ' ', 'g')));
+
+-- Search keys of every customer, kept by `sync`: crm is the company's and cannot be indexed from here.
+CREATE TABLE desk.directory (
+    customer_id   text PRIMARY KEY,
+    words         tsvector NOT NULL,            -- the name's words, folded (desk.fold)
+    phone_reverse text,                         -- digits of the number, last first: finds "ends in 4567"
+    synced_at     timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX directory_words ON desk.directory USING gin (words);
+CREATE INDEX directory_phone ON desk.directory (phone_reverse text_pattern_ops);
+CREATE INDEX directory_account ON desk.directory (upper(customer_id) text_pattern_ops);
+
+-- models --------------------------------------------------------------------------------------------------------------
+
+-- Every model ever fitted. Artifacts are read back only when their bytes still have this digest.
+CREATE TABLE desk.model_versions (
+    model_version bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    kind          text NOT NULL CHECK (kind IN ('risk', 'survival', 'why', 'effect', 'escalation')),
+    status        text NOT NULL DEFAULT 'candidate' CHECK (status IN ('candidate', 'current', 'retired', 'refused')),
+    data_as_of    timestamptz NOT NULL,
+    horizon_days  integer,
+    metrics       jsonb NOT NULL,
+    libraries     jsonb NOT NULL,               -- name → version the artifact was made with
+    refusal       text,                         -- why there is no model: a sentence
+    artifact      bytea,
+    sha256        text,                         -- hex digest of artifact
+    created_at    timestamptz NOT NULL DEFAULT now(),
+    created_by    text NOT NULL,
+    promoted_at   timestamptz,
+    promoted_by   text,
+    CHECK ((status = 'refused') = (refusal IS NOT NULL)),
+    CHECK ((artifact IS NULL) = (status = 'refused')),
+    CHECK ((artifact IS NULL) = (sha256 IS NULL))
+);
+CREATE UNIQUE INDEX model_versions_one_current ON desk.model_versions (kind) WHERE status = 'current';
+
+CREATE TABLE desk.scores (
+    customer_id    text PRIMARY KEY,
+    as_of          timestamptz NOT NULL,
+    p_churn        double precision NOT NULL CHECK (p_churn BETWEEN 0 AND 1),
+    clv            numeric(14, 2),
+    clv_low        numeric(14, 2),
+    clv_high       numeric(14, 2),
+    expected_months double precision,
+    risk_version   bigint NOT NULL REFERENCES desk.model_versions,
+    survival_version bigint REFERENCES desk.model_versions
+);
+CREATE INDEX scores_risk ON desk.scores (p_churn DESC);
+
+-- cases ---------------------------------------------------------------------------------------------------------------
+
+-- A caller on somebody's screen, from the first second to the outcome.
+CREATE TABLE desk.cases (
+    case_id     uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    staff_id    text NOT NULL,
+    customer_id text NOT NULL,
+    opened_at   timestamptz NOT NULL DEFAULT now(),
+    opened_by   text NOT NULL,                  -- ani, caller, account, contact or search
+    closed_at   timestamptz,
+    -- What became of the call: how it ended, what is broken in one line, would they recommend us, was a referral asked for.
+    contact_reason  text,
+    fault           text CHECK (fault IN ('ours', 'theirs', 'shared', 'none')),
+    cancel_asked_at timestamptz,                -- the first "cancel": the way out is timed from here
+    cancelled_at    timestamptz,
+    outcome         text CHECK (outcome IN ('deflected', 'cancelled', 'resolved', 'call_back', 'dropped')),
+    what_is_broken  text CHECK (length(what_is_broken) <= 280),
+    would_recommend smallint CHECK (would_recommend BETWEEN 0 AND 10),
+    referral        text CHECK (referral IN ('asked', 'made', 'missed'))
+);
+CREATE INDEX cases_staff ON desk.cases (staff_id, opened_at DESC);
+
+-- =====================================================================================================================
+-- desk, what decides: owned by keepline_owner
+-- =====================================================================================================================
+
+GRANT USAGE, CREATE ON SCHEMA desk TO keepline_owner;
+GRANT SELECT ON desk.company, desk.staff, desk.cases TO keepline_owner;
+GRANT REFERENCES ON desk.cases TO keepline_owner;
+
+SET ROLE keepline_owner;
+
+-- Before the first function exists: nobody may run one unless told so in grants.sql.
+ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+
+-- house rules ---------------------------------------------------------------------------------------------------------
+
+-- The company's own time: the clock, or for simulated and imported companies the instant their data ends. Limits, months
+-- and policy dates go by it. Sessions, offers and approvals expire by the real clock.
+CREATE FUNCTION desk.business_clock() RETURNS timestamptz LANGUAGE sql STABLE
+    RETURN coalesce((SELECT data_until FROM desk.company), clock_timestamp());
+
+-- Say no: an SQLSTATE of class KL, the sentence a person reads, the figures behind it, and who can lift it.
+CREATE FUNCTION desk.refuse(_code text, _sentence text, _facts jsonb DEFAULT '{}', _who text DEFAULT '') RETURNS void
+    LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION USING ERRCODE = _code, MESSAGE = _sentence, DETAIL = _facts::text, HINT = _who;
+END $$;
+
+-- Minor units as people read them: 3550 GBP is 35.50 GBP, 3550 JPY is 3550 JPY. The lists are churn.core.money's.
+CREATE FUNCTION desk.in_words(_amount bigint, _currency text) RETURNS text LANGUAGE sql IMMUTABLE
+    RETURN CASE
+        WHEN _currency IN ('BIF', 'CLP', 'DJF', 'GNF', 'ISK', 'JPY', 'KMF', 'KRW', 'PYG', 'RWF', 'UGX', 'VND', 'VUV', 'XAF',
+                           'XOF', 'XPF') THEN _amount::text
+        WHEN _currency IN ('BHD', 'IQD', 'JOD', 'KWD', 'LYD', 'OMR', 'TND') THEN round(_amount / 1000.0, 3)::text
+        ELSE round(_amount / 100.0, 2)::text
+    END || ' ' || _currency;
+
+CREATE FUNCTION desk.append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM desk.refuse('KL901', format('Rows of %s.%s are never changed or removed; add a row that corrects.',
+                                        TG_TABLE_SCHEMA, TG_TABLE_NAME));
+    RETURN NULL;
+END $$;
+
+-- Append-only for everybody, the tables' owner and replication included.
+CREATE PROCEDURE desk.make_append_only(_table regclass) LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('CREATE TRIGGER append_only_row BEFORE UPDATE OR DELETE ON %s '
+                   'FOR EACH ROW EXECUTE FUNCTION desk.append_only()', _table);
+    EXECUTE format('CREATE TRIGGER append_only_table BEFORE TRUNCATE ON %s '
+                   'FOR EACH STATEMENT EXECUTE FUNCTION desk.append_only()', _table);
+    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER append_only_row', _table);
+    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER append_only_table', _table);
+END $$;
+
+-- people and sessions -------------------------------------------------------------------------------------------------
+
+-- A signed-in person. The token itself is nowhere in the database.
+CREATE TABLE desk.sessions (
+    session_id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    token_sha256 bytea NOT NULL UNIQUE CHECK (length(token_sha256) = 32),
+    staff_id     text NOT NULL,
+    role         text NOT NULL,                 -- at sign-in; a changed role ends the session
+    opened_at    timestamptz NOT NULL DEFAULT now(),
+    last_seen_at timestamptz NOT NULL DEFAULT now(),
+    expires_at   timestamptz NOT NULL,
+    revoked_at   timestamptz,
+    CHECK (expires_at <= opened_at + interval '12 hours')
+);
+CREATE INDEX sessions_staff ON desk.sessions (staff_id);
+
+CREATE TYPE desk.person AS (session_id bigint, staff_id text, role text, team text);
+
+-- Who holds this token, with role and team as they are now.
+CREATE FUNCTION desk.who(_token text) RETURNS desk.person LANGUAGE plpgsql AS $$
+DECLARE
+    _found record;
+    _at    timestamptz := clock_timestamp();
+BEGIN
+    SELECT s.session_id, s.staff_id, p.role, p.team, s.last_seen_at,
+           s.revoked_at IS NULL AND s.expires_at > _at AND s.last_seen_at > _at - interval '30 minutes' AS is_live,
+           p.is_active AND p.role = s.role AS is_same
+    INTO _found
+    FROM desk.sessions s JOIN desk.staff p ON p.staff_id = s.staff_id
+    WHERE s.token_sha256 = sha256(convert_to(_token, 'UTF8'));
+    IF NOT FOUND THEN
+        PERFORM desk.refuse('KL101', 'You are not signed in; sign in and try again.');
+    ELSIF NOT _found.is_live THEN
+        PERFORM desk.refuse('KL102', 'Your session has ended; sign in again. What you typed is kept.');
+    ELSIF NOT _found.is_same THEN
+        PERFORM desk.refuse('KL103', 'Your role has changed since you signed in; sign in again.');
+    ELSIF _found.last_seen_at < _at - interval '1 minute' THEN  -- not on every call: that would be a write per read
+        UPDATE desk.sessions s SET last_seen_at = _at WHERE s.session_id = _found.session_id;
+    END IF;
+    RETURN (_found.session_id, _found.staff_id, _found.role, _found.team)::desk.person;
+END $$;
+
+-- Sign somebody in, once the app knows who it is. The token is shown this one time.
+CREATE FUNCTION desk.open_session(_staff_id text, _hours numeric DEFAULT 12,
+                                  OUT token text, OUT session_id bigint, OUT staff_id text, OUT role text,
+                                  OUT team text, OUT expires_at timestamptz)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    SELECT p.staff_id, p.role, p.team INTO staff_id, role, team
+    FROM desk.staff p WHERE p.staff_id = _staff_id AND p.is_active;
+    IF NOT FOUND THEN
+        PERFORM desk.refuse('KL104', format('%s is not a person who may sign in; ask an administrator.', _staff_id));
+    END IF;
+    token := replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '');  -- 244 random bits
+    INSERT INTO desk.sessions AS s (token_sha256, staff_id, role, expires_at)
+    VALUES (sha256(convert_to(token, 'UTF8')), open_session.staff_id, open_session.role,
+            now() + least(make_interval(secs => (_hours * 3600)::double precision), interval '12 hours'))
+    RETURNING s.session_id, s.expires_at INTO session_id, expires_at;
+END $$;
+
+-- Sign out. Signing out twice is no harm.
+CREATE FUNCTION desk.close_session(_token text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    UPDATE desk.sessions SET revoked_at = clock_timestamp()
+    WHERE token_sha256 = sha256(convert_to(_token, 'UTF8')) AND revoked_at IS NULL;
+$$;
+
+-- The person behind a token, for row-level security and guards; refuses like every act.
+CREATE FUNCTION desk.current_person(_token text) RETURNS desk.person
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ SELECT desk.who(_token) $$;
+
+CREATE FUNCTION desk.require_role(_me desk.person, VARIADIC _roles text[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT _me.role = ANY (_roles) THEN
+        PERFORM desk.refuse('KL105', format('As %s you may not do this; it takes: %s.',
+                                            _me.role, array_to_string(_roles, ' or ')));
+    END IF;
+END $$;
+
+-- Who looks after whose team for a while.
+CREATE TABLE desk.stand_ins (
+    team       text NOT NULL,
+    staff_id   text NOT NULL,
+    starts_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    ends_at    timestamptz NOT NULL CHECK (ends_at > starts_at),
+    named_by   text NOT NULL,
+    PRIMARY KEY (team, staff_id, starts_at),
+    CHECK (named_by <> staff_id)
+);
+
+CREATE FUNCTION desk.looks_after(_me desk.person, _team text) RETURNS boolean LANGUAGE sql STABLE
+    RETURN _me.team IS NOT DISTINCT FROM _team
+           OR EXISTS (SELECT FROM desk.stand_ins i WHERE i.team = _team AND i.staff_id = _me.staff_id
+                      AND clock_timestamp() >= i.starts_at AND clock_timestamp() < i.ends_at);
+
+-- policy --------------------------------------------------------------------------------------------------------------
+
+-- Policy as rows: who may give what, from when, and why. Nothing here is computed; the core matches a case against it.
+--
+-- A version is drafted by one person, published by another, and never changes afterwards: what a receipt cites is what
+-- was in force. Which version is in force is a question of dates only.
+
+CREATE TABLE desk.policy_versions (
+    policy_version bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    title          text NOT NULL,
+    currency       char(3) NOT NULL,            -- every amount of the version
+    drafted_by     text NOT NULL,
+    drafted_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+    published_by   text,
+    published_at   timestamptz,                 -- by the company's own time, like effective_from
+    effective_from timestamptz,                 -- in force until the next one begins; of two at once, the later draft
+    CHECK (published_by <> drafted_by),         -- four eyes
+    CHECK (effective_from >= published_at),     -- nothing is allowed or forbidden after the fact
+    CHECK (num_nulls(published_by, published_at, effective_from) IN (0, 3))
+);
+CREATE INDEX policy_versions_in_force ON desk.policy_versions (effective_from, policy_version);
+
+CREATE FUNCTION desk.policy_in_force(_at timestamptz) RETURNS bigint LANGUAGE sql STABLE
+    RETURN (SELECT policy_version FROM desk.policy_versions
+            WHERE effective_from <= _at ORDER BY effective_from DESC, policy_version DESC LIMIT 1);
+
+-- What may be given, and what it costs.
+CREATE TABLE desk.policy_instruments (
+    policy_version  bigint NOT NULL REFERENCES desk.policy_versions,
+    instrument      text NOT NULL,
+    title           text NOT NULL,              -- what the agent reads
+    lever           text NOT NULL CHECK (lever IN ('fix', 'right_size', 'pause', 'credit', 'discount')),
+    -- none: costs its handling only; once: all at once; monthly: month by month while they stay;
+    -- free_months: months of the bill, while they stay; price_gap: the difference of two plans, while they stay
+    cost_model      text NOT NULL CHECK (cost_model IN ('none', 'once', 'monthly', 'free_months', 'price_gap')),
+    cost_share      numeric NOT NULL DEFAULT 1, -- what one unit of face value costs the company
+    handling_cost   bigint NOT NULL DEFAULT 0,  -- of giving it at all, stay or go
+    max_amount      bigint NOT NULL,            -- the most any case may get: the outer wall, kept by the ledger
+    step_amount     bigint NOT NULL DEFAULT 1,  -- rungs are multiples of it
+    max_months      smallint,                   -- NULL: not by the month
+    is_entitlement  boolean NOT NULL DEFAULT false, -- owed, not goodwill: outside budgets and the rolling cap
+    draws_budget    boolean NOT NULL DEFAULT true,
+    PRIMARY KEY (policy_version, instrument),
+    -- Money that draws no budget is owed money, or there is no money.
+    CHECK (CASE WHEN is_entitlement THEN NOT draws_budget ELSE draws_budget OR max_amount = 0 END)
+);
+
+-- One rule, one effect. A condition left NULL is any. Intervals hold their start and not their end.
+CREATE TABLE desk.policy_rules (
+    policy_version    bigint NOT NULL REFERENCES desk.policy_versions,
+    code              text NOT NULL,            -- what people call it: 'fault-ours'
+    topic             text NOT NULL,            -- rules of one topic answer one question; the narrowest that fits answers
+    instrument        text,
+    starts_on         date,
+    ends_on           date,
+    tenure_from       integer,                  -- months
+    tenure_to         integer,
+    worth_from        bigint,
+    worth_to          bigint,
+    risk_from         numeric,                  -- chance of leaving within the horizon
+    risk_to           numeric,
+    given_from        integer,                  -- concessions in the last given_days
+    given_to          integer,
+    given_days        integer,
+    plan              text,
+    segment           text,
+    contact_reason    text,
+    fault             text,
+    channel           text,
+    region            text,
+    arm               text,
+    open_complaint    boolean,
+    is_vulnerable     boolean,
+    is_do_not_offer   boolean,
+    in_collections    boolean,
+    has_fraud_hold    boolean,
+    is_bereaved       boolean,
+    effect            text NOT NULL,
+    value             numeric,                  -- money in minor units; NULL for a ceiling: this topic sets no limit
+    unit              text NOT NULL,
+    window_days       integer,
+    role              text,
+    reason            text NOT NULL,            -- the sentence the agent reads
+    reference         text,                     -- the paper it comes from
+    PRIMARY KEY (policy_version, code)
+);
+
+-- Delegation of authority: what a role may give alone, at once and within a window.
+CREATE TABLE desk.policy_authority (
+    authority_id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    policy_version bigint NOT NULL REFERENCES desk.policy_versions,
+    role           text NOT NULL,
+    instrument     text NOT NULL,
+    contact_reason text,                        -- NULL: any; a named one goes first
+    per_grant      bigint NOT NULL,
+    per_window     bigint NOT NULL,
+    time_window    text NOT NULL,               -- day, week or month of the budget's zone
+    UNIQUE NULLS NOT DISTINCT (policy_version, role, instrument, contact_reason)
+);
+
+-- Rows of a published version stand. The version row is locked so that nothing slips in beside its publication.
+CREATE FUNCTION desk.only_in_drafts() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    _touched bigint[] := CASE TG_OP WHEN 'INSERT' THEN ARRAY[NEW.policy_version]
+                                    WHEN 'DELETE' THEN ARRAY[OLD.policy_version]
+                                    ELSE ARRAY[OLD.policy_version, NEW.policy_version] END;
+BEGIN
+    PERFORM FROM desk.policy_versions v WHERE v.policy_version = ANY (_touched) ORDER BY v.policy_version FOR SHARE;
+    IF EXISTS (SELECT FROM desk.policy_versions v
+               WHERE v.policy_version = ANY (_touched) AND v.published_at IS NOT NULL) THEN
+        PERFORM desk.refuse('KL601', format('Policy version %s is published and stands; draft a new one.', _touched[1]));
+    END IF;
+    RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END $$;
+
+-- A version is published once; after that its own row stands too.
+CREATE FUNCTION desk.publish_once() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.published_at IS NOT NULL THEN
+        PERFORM desk.refuse('KL601', format('Policy version %s is published and stands; draft a new one.',
+                                            OLD.policy_version));
+    END IF;
+    RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END $$;
+
+DO $$
+DECLARE
+    _name text;
+BEGIN
+    FOREACH _name IN ARRAY ARRAY['policy_instruments', 'policy_rules', 'policy_authority'] LOOP
+        EXECUTE format('CREATE TRIGGER only_in_drafts BEFORE INSERT OR UPDATE OR DELETE ON desk.%I '
+                       'FOR EACH ROW EXECUTE FUNCTION desk.only_in_drafts()', _name);
+        EXECUTE format('ALTER TABLE desk.%I ENABLE ALWAYS TRIGGER only_in_drafts', _name);
+    END LOOP;
+    FOREACH _name IN ARRAY ARRAY['policy_versions', 'policy_instruments', 'policy_rules', 'policy_authority'] LOOP
+        EXECUTE format('CREATE TRIGGER append_only_table BEFORE TRUNCATE ON desk.%I '
+                       'FOR EACH STATEMENT EXECUTE FUNCTION desk.append_only()', _name);
+        EXECUTE format('ALTER TABLE desk.%I ENABLE ALWAYS TRIGGER append_only_table', _name);
+    END LOOP;
+END $$;
+CREATE TRIGGER publish_once BEFORE UPDATE OR DELETE ON desk.policy_versions
+    FOR EACH ROW EXECUTE FUNCTION desk.publish_once();
+ALTER TABLE desk.policy_versions ENABLE ALWAYS TRIGGER publish_once;
+
+-- =====================================================================================================================
+-- desk, the ledger
+-- =====================================================================================================================
+
+-- The ledger: one grant, decided and recorded by the database.
+--
+-- desk.give_concession is the only way to give. It is one call, so no client can freeze while holding a lock. Locks are
+-- taken in one order everywhere: approval's decision (the claimed key), customer, agent's counter, budget's counter last,
+-- because it is the hottest. Refusals are rows too. What a function refuses, a constraint or an always-on trigger makes
+-- impossible for the tables' owner as well.
+--
+-- SQLSTATEs: KL1xx who you are · KL2xx the decision · KL3xx limits · KL4xx approvals · KL5xx taking back, months, budgets
+--            KL6xx policy · KL9xx the ledger's own nature
+
+-- refusals ------------------------------------------------------------------------------------------------------------
+
+-- Every no of an act, kept. is_security: somebody tried what no screen offers.
+CREATE TABLE desk.refusals (
+    refusal_id  bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    act         text NOT NULL,
+    code        text NOT NULL,
+    sentence    text NOT NULL,
+    facts       jsonb NOT NULL,
+    staff_id    text,
+    session_id  bigint,
+    asked       jsonb NOT NULL,                 -- the act's own arguments, the token excepted
+    is_security boolean NOT NULL,
+    refused_at  timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX refusals_staff ON desk.refusals (staff_id, refused_at);
+CALL desk.make_append_only('desk.refusals');
+
+-- decisions ------------------------------------------------------------------------------------------------------------
+
+-- What a recommendation was made from and what was shown, stored before anybody can click on it.
+CREATE TABLE desk.decisions (
+    decision_id       uuid PRIMARY KEY,         -- and request key of whatever is given from it
+    case_id           uuid NOT NULL REFERENCES desk.cases,
+    customer_id       text NOT NULL,
+    staff_id          text NOT NULL,
+    session_id        bigint NOT NULL,
+    team              text,
+    policy_version    bigint NOT NULL REFERENCES desk.policy_versions,
+    currency          char(3) NOT NULL,
+    contact_reason    text,
+    asked_amount      bigint CHECK (asked_amount >= 0),      -- what the caller said would put it right; NULL: skipped
+    asked_in_kind     text,
+    intended_amount   bigint CHECK (intended_amount >= 0),   -- what the agent meant to give before any trial
+    authorised_amount bigint CHECK (authorised_amount >= 0), -- the most the agent could have given alone
+    rolling_cap       bigint NOT NULL CHECK (rolling_cap >= 0),
+    rolling_days      integer NOT NULL CHECK (rolling_days > 0),
+    given_elsewhere   bigint NOT NULL CHECK (given_elsewhere >= 0), -- in the same days, outside this ledger
+    shown_rung        smallint,
+    arm               text,
+    propensity        double precision CHECK (propensity > 0 AND propensity <= 1),
+    price_of_budget   double precision,         -- lambda
+    seed              bigint,
+    receipt           jsonb NOT NULL,           -- inputs, versions, bounds, ladder: all a replay needs
+    sha256            text NOT NULL,            -- of everything above as it came in
+    decided_at        timestamptz NOT NULL,     -- the company's own time
+    expires_at        timestamptz NOT NULL,
+    recorded_at       timestamptz NOT NULL DEFAULT clock_timestamp(),
+    UNIQUE (decision_id, customer_id, currency)
+);
+CREATE INDEX decisions_case ON desk.decisions (case_id);
+CREATE INDEX decisions_customer ON desk.decisions (customer_id, recorded_at);
+CALL desk.make_append_only('desk.decisions');
+
+-- The rungs that were on the screen, with the limits of each.
+CREATE TABLE desk.decision_rungs (
+    decision_id     uuid NOT NULL REFERENCES desk.decisions,
+    rung            smallint NOT NULL,
+    lever           text NOT NULL,
+    instrument      text NOT NULL,
+    amount          bigint NOT NULL CHECK (amount >= 0),      -- in all, whatever the months
+    months          smallint CHECK (months BETWEEN 1 AND 120),
+    ceiling         bigint NOT NULL,            -- what policy allows in this case, whoever asks
+    cooldown_days   integer CHECK (cooldown_days > 0),
+    redemptions     integer CHECK (redemptions >= 0),
+    redemption_days integer CHECK (redemption_days > 0),
+    cost            numeric,
+    p_stay          double precision CHECK (p_stay BETWEEN 0 AND 1),
+    gain            numeric,
+    propensity      double precision CHECK (propensity BETWEEN 0 AND 1),
+    PRIMARY KEY (decision_id, rung),
+    CHECK (amount <= ceiling),
+    CHECK ((redemptions IS NULL) = (redemption_days IS NULL))
+);
+CALL desk.make_append_only('desk.decision_rungs');
+
+-- What became of an offer that was not given.
+CREATE TABLE desk.decision_answers (
+    decision_id uuid PRIMARY KEY REFERENCES desk.decisions,
+    answer      text NOT NULL CHECK (answer IN ('not_now', 'refused_by_caller', 'cancelled')),
+    reason      text NOT NULL,
+    staff_id    text NOT NULL,
+    answered_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CALL desk.make_append_only('desk.decision_answers');
+
+-- One row per customer ever offered anything: what a grant locks while it sums up what they got.
+CREATE TABLE desk.ledger_customers (customer_id text PRIMARY KEY);
+
+-- A monthly discount month by month: equal parts, the last takes the remainder.
+CREATE FUNCTION desk.schedule(_amount bigint, _months integer) RETURNS bigint[] LANGUAGE sql IMMUTABLE
+    RETURN CASE WHEN _months IS NOT NULL THEN
+        array_fill(_amount / _months, ARRAY[_months - 1]) || (_amount - _amount / _months * (_months - 1)) END;
+
+-- budgets --------------------------------------------------------------------------------------------------------------
+
+CREATE TABLE desk.budgets (
+    budget_id  bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    team       text NOT NULL,
+    instrument text NOT NULL,
+    month      date NOT NULL CHECK (extract(day FROM month) = 1),
+    currency   char(3) NOT NULL,
+    time_zone  text NOT NULL,                   -- the month begins and ends by it
+    starts_at  timestamptz NOT NULL,
+    ends_at    timestamptz NOT NULL CHECK (ends_at > starts_at),
+    UNIQUE (team, instrument, month, currency)
+);
+CREATE INDEX budgets_lookup ON desk.budgets (team, instrument, currency, starts_at);
+CALL desk.make_append_only('desk.budgets');
+
+-- The hot half: nothing refers to it, so a grant's lock on it waits for nobody's foreign key. A budget without this row
+-- is no budget. spent is a cache of the ledger; `reconcile` compares.
+CREATE TABLE desk.budget_counters (
+    budget_id    bigint PRIMARY KEY REFERENCES desk.budgets,
+    amount_limit bigint NOT NULL CHECK (amount_limit >= 0),
+    spent        bigint NOT NULL DEFAULT 0,     -- below zero when an earlier month's grant is taken back
+    is_closed    boolean NOT NULL DEFAULT false,
+    CHECK (spent <= amount_limit)
+) WITH (fillfactor = 50);
+
+-- Money enters or leaves a budget by two people: one proposes, another confirms.
+CREATE TABLE desk.budget_proposals (
+    proposal_id uuid PRIMARY KEY,
+    team        text NOT NULL,
+    instrument  text NOT NULL,
+    month       date NOT NULL CHECK (extract(day FROM month) = 1),
+    currency    char(3) NOT NULL,
+    amount      bigint NOT NULL CHECK (amount <> 0),
+    reason      text NOT NULL,
+    proposed_by text NOT NULL,
+    proposed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    UNIQUE (proposal_id, amount, proposed_by)
+);
+CALL desk.make_append_only('desk.budget_proposals');
+CREATE TABLE desk.budget_changes (
+    proposal_id  uuid PRIMARY KEY,
+    budget_id    bigint NOT NULL REFERENCES desk.budgets,
+    amount       bigint NOT NULL,
+    proposed_by  text NOT NULL,
+    confirmed_by text NOT NULL,
+    confirmed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CHECK (confirmed_by <> proposed_by),
+    FOREIGN KEY (proposal_id, amount, proposed_by) REFERENCES desk.budget_proposals (proposal_id, amount, proposed_by)
+);
+CALL desk.make_append_only('desk.budget_changes');
+
+-- What a person's own authority has been used for in one window.
+CREATE TABLE desk.agent_counters (
+    staff_id    text NOT NULL,
+    instrument  text NOT NULL,
+    currency    char(3) NOT NULL,
+    time_window text NOT NULL,
+    starts_on   date NOT NULL,
+    spent       bigint NOT NULL CHECK (spent >= 0),
+    PRIMARY KEY (staff_id, instrument, currency, time_window, starts_on)
+) WITH (fillfactor = 50);
+
+-- Locked by what draws no budget, so that closing a month waits for it too.
+CREATE TABLE desk.month_gates (month date PRIMARY KEY);
+
+CREATE TABLE desk.month_closes (
+    month     date PRIMARY KEY CHECK (extract(day FROM month) = 1),
+    closed_by text NOT NULL,
+    closed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    statement jsonb NOT NULL                    -- the sums that were signed off
+);
+CALL desk.make_append_only('desk.month_closes');
+
+-- approvals ------------------------------------------------------------------------------------------------------------
+
+-- Which state may follow which; the core has the same table and a test compares them.
+CREATE TABLE desk.approval_moves (from_state text, to_state text, PRIMARY KEY (from_state, to_state));
+INSERT INTO desk.approval_moves VALUES
+    ('asked', 'approved'), ('asked', 'countered'), ('asked', 'declined'), ('asked', 'expired'), ('asked', 'withdrawn'),
+    ('approved', 'used'), ('approved', 'expired'), ('approved', 'withdrawn'),
+    ('countered', 'used'), ('countered', 'expired'), ('countered', 'withdrawn');
+CALL desk.make_append_only('desk.approval_moves');
+
+CREATE TABLE desk.approval_requests (
+    approval_id   uuid PRIMARY KEY,
+    decision_id   uuid NOT NULL,
+    customer_id   text NOT NULL,
+    currency      char(3) NOT NULL,
+    instrument    text NOT NULL,
+    amount        bigint NOT NULL CHECK (amount > 0),
+    months        smallint,
+    budget_id     bigint REFERENCES desk.budgets,
+    team          text NOT NULL,
+    own_limit     bigint NOT NULL,              -- the asker's own, when asked
+    reason        text NOT NULL,
+    requested_by  text NOT NULL,
+    requested_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    expires_at    timestamptz NOT NULL,
+    state         text NOT NULL DEFAULT 'asked',
+    decided_by    text,
+    decided_at    timestamptz,
+    answer_amount bigint,                       -- approved: as asked; countered: the supervisor's
+    answer_months smallint,
+    answer_reason text,
+    CHECK (decided_by <> requested_by),
+    CHECK (state IN ('asked', 'approved', 'countered', 'declined', 'expired', 'withdrawn', 'used')),
+    CHECK (state NOT IN ('approved', 'countered', 'declined', 'used') OR decided_by IS NOT NULL),
+    FOREIGN KEY (decision_id, customer_id, currency) REFERENCES desk.decisions (decision_id, customer_id, currency)
+);
+CREATE UNIQUE INDEX approval_requests_one_open ON desk.approval_requests (decision_id)
+    WHERE state IN ('asked', 'approved', 'countered');
+CREATE INDEX approval_requests_queue ON desk.approval_requests (team, expires_at) WHERE state = 'asked';
+
+-- Each state a request was in, and since when.
+CREATE TABLE desk.approval_history (
+    approval_id uuid NOT NULL REFERENCES desk.approval_requests,
+    state       text NOT NULL,
+    entered_at  timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX approval_history_request ON desk.approval_history (approval_id);
+CALL desk.make_append_only('desk.approval_history');
+
+-- A request moves along the table of moves, and what was asked stays what was asked.
+CREATE FUNCTION desk.approval_moves_on() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        IF NOT EXISTS (SELECT FROM desk.approval_moves m WHERE m.from_state = OLD.state AND m.to_state = NEW.state) THEN
+            PERFORM desk.refuse('KL402', format('The request is %s; it cannot become %s.', OLD.state, NEW.state));
+        ELSIF (OLD.decision_id, OLD.customer_id, OLD.currency, OLD.instrument, OLD.amount, OLD.months, OLD.budget_id,
+               OLD.requested_by, OLD.requested_at, OLD.own_limit)
+            IS DISTINCT FROM (NEW.decision_id, NEW.customer_id, NEW.currency, NEW.instrument, NEW.amount, NEW.months,
+               NEW.budget_id, NEW.requested_by, NEW.requested_at, NEW.own_limit)
+            OR OLD.state <> 'asked' AND (OLD.decided_by, OLD.answer_amount, OLD.answer_months)
+            IS DISTINCT FROM (NEW.decided_by, NEW.answer_amount, NEW.answer_months) THEN
+            PERFORM desk.refuse('KL901', 'What was asked and answered is never changed.');
+        END IF;
+    ELSIF NEW.state <> 'asked' THEN
+        PERFORM desk.refuse('KL402', format('A request begins as asked, not as %s.', NEW.state));
+    END IF;
+    INSERT INTO desk.approval_history (approval_id, state) VALUES (NEW.approval_id, NEW.state);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER approval_moves_on AFTER INSERT OR UPDATE ON desk.approval_requests
+    FOR EACH ROW EXECUTE FUNCTION desk.approval_moves_on();
+CREATE TRIGGER append_only_row BEFORE DELETE ON desk.approval_requests
+    FOR EACH ROW EXECUTE FUNCTION desk.append_only();
+CREATE TRIGGER append_only_table BEFORE TRUNCATE ON desk.approval_requests
+    FOR EACH STATEMENT EXECUTE FUNCTION desk.append_only();
+ALTER TABLE desk.approval_requests ENABLE ALWAYS TRIGGER approval_moves_on;
+ALTER TABLE desk.approval_requests ENABLE ALWAYS TRIGGER append_only_row;
+ALTER TABLE desk.approval_requests ENABLE ALWAYS TRIGGER append_only_table;
+
+-- A supervisor's yes, with exactly what it is a yes to. The ledger refers to the whole of it.
+CREATE TABLE desk.approvals (
+    approval_id  uuid PRIMARY KEY REFERENCES desk.approval_requests,
+    decision_id  uuid NOT NULL UNIQUE,          -- one yes to a decision
+    customer_id  text NOT NULL,
+    currency     char(3) NOT NULL,
+    instrument   text NOT NULL,
+    amount       bigint NOT NULL CHECK (amount > 0),
+    months       smallint,
+    budget_id    bigint REFERENCES desk.budgets,
+    budget_key   bigint NOT NULL GENERATED ALWAYS AS (coalesce(budget_id, 0)) STORED, -- a key column may not be NULL
+    requested_by text NOT NULL,
+    decided_by   text NOT NULL,
+    authority_id bigint NOT NULL REFERENCES desk.policy_authority,
+    authority    bigint NOT NULL,               -- of who decided
+    decided_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CHECK (decided_by <> requested_by),
+    CHECK (amount <= authority),
+    UNIQUE (approval_id, decision_id, customer_id, currency, instrument, amount, budget_key, requested_by, decided_by),
+    FOREIGN KEY (decision_id, customer_id, currency) REFERENCES desk.decisions (decision_id, customer_id, currency)
+);
+CALL desk.make_append_only('desk.approvals');
+
+-- the ledger -----------------------------------------------------------------------------------------------------------
+
+-- One row per grant, and one per grant taken back. Customers by key only: erasing a person never touches a sum.
+CREATE TABLE desk.ledger (
+    entry_id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    kind           text NOT NULL CHECK (kind IN ('grant', 'reversal', 'clawback')),
+    decision_id    uuid NOT NULL,
+    reverses       bigint REFERENCES desk.ledger,
+    customer_id    text NOT NULL,
+    staff_id       text NOT NULL,               -- who gave, or took back
+    team           text,
+    instrument     text NOT NULL,
+    amount         bigint NOT NULL,             -- below zero for what is taken back
+    currency       char(3) NOT NULL,
+    months         smallint,
+    schedule       bigint[],
+    budget_id      bigint,
+    budget_key     bigint NOT NULL GENERATED ALWAYS AS (coalesce(budget_id, 0)) STORED,
+    policy_version bigint NOT NULL,
+    authority_id   bigint NOT NULL,             -- the giver's line in the delegation of authority
+    authority      bigint NOT NULL,             -- and its limit for one grant
+    authorised_by  text NOT NULL,               -- whose authority it is: the giver's, or the approver's
+    time_window    text NOT NULL,               -- and whose window counts it
+    approval_id    uuid,
+    given_at       timestamptz NOT NULL,        -- when it happened, in the company's own time
+    cap_at         timestamptz NOT NULL,        -- when it counts against the customer's cap: a reversal, with its grant
+    booked_on      date NOT NULL,               -- business day in the budget's zone
+    booked_month   date NOT NULL CHECK (booked_month = date_trunc('month', booked_on::timestamp)::date),
+    reason         text,
+    written_in     xid8 NOT NULL DEFAULT pg_current_xact_id(), -- the sealer's horizon
+    recorded_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CHECK ((kind = 'grant') = (reverses IS NULL)),
+    CHECK (CASE kind WHEN 'grant' THEN amount >= 0 ELSE amount <= 0 END),
+    CHECK (kind <> 'grant' OR amount <= authority OR approval_id IS NOT NULL),
+    CHECK (kind <> 'grant' OR (authorised_by = staff_id) = (approval_id IS NULL)),
+    FOREIGN KEY (decision_id, customer_id, currency) REFERENCES desk.decisions (decision_id, customer_id, currency),
+    FOREIGN KEY (approval_id, decision_id, customer_id, currency, instrument, amount, budget_key, staff_id, authorised_by)
+        REFERENCES desk.approvals
+        (approval_id, decision_id, customer_id, currency, instrument, amount, budget_key, requested_by, decided_by)
+);
+CREATE UNIQUE INDEX ledger_one_grant_a_key ON desk.ledger (decision_id) WHERE kind = 'grant';
+CREATE UNIQUE INDEX ledger_taken_back_once ON desk.ledger (reverses) WHERE reverses IS NOT NULL;
+CREATE INDEX ledger_customer ON desk.ledger (customer_id);
+CREATE INDEX ledger_month ON desk.ledger USING brin (booked_month);
+CREATE INDEX ledger_budget_day ON desk.ledger (budget_id, booked_on) WHERE budget_id IS NOT NULL;  -- given today
+CALL desk.make_append_only('desk.ledger');
+
+-- What a CHECK cannot see, for everybody who inserts. It reads without locking what never changes once it is there
+-- (published policy, budgets, ledger rows); a foreign key would write a lock into those few rows on every grant.
+CREATE FUNCTION desk.ledger_is_lawful() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    _grant desk.ledger;
+BEGIN
+    IF EXISTS (SELECT FROM desk.month_closes c WHERE c.month = NEW.booked_month) THEN
+        PERFORM desk.refuse('KL505', format('%s is closed; what belongs to it goes into the open month.',
+                                            to_char(NEW.booked_month, 'FMMonth YYYY')));
+    END IF;
+    IF NEW.budget_id IS NOT NULL AND NOT EXISTS (
+        SELECT FROM desk.budgets b WHERE b.budget_id = NEW.budget_id AND b.month = NEW.booked_month
+            AND b.instrument = NEW.instrument AND b.currency = NEW.currency) THEN
+        PERFORM desk.refuse('KL307', 'There is no such budget for this instrument, month and currency.');
+    END IF;
+    IF NEW.kind = 'grant' THEN
+        IF NOT EXISTS (
+            SELECT FROM desk.policy_authority a
+            WHERE a.authority_id = NEW.authority_id AND a.per_grant = NEW.authority
+                AND a.instrument = NEW.instrument AND a.policy_version = NEW.policy_version) THEN
+            PERFORM desk.refuse('KL302', 'The authority of this entry is not the policy''s.');
+        END IF;
+        RETURN NEW;
+    END IF;
+    SELECT * INTO _grant FROM desk.ledger l WHERE l.entry_id = NEW.reverses;
+    IF _grant.kind IS DISTINCT FROM 'grant' THEN
+        PERFORM desk.refuse('KL503', 'Only a grant can be taken back.');
+    ELSIF NEW.kind = 'reversal' AND _grant.staff_id = NEW.staff_id THEN
+        PERFORM desk.refuse('KL504', 'Who gave it may not reverse it; ask another supervisor.');
+    ELSIF NEW.kind = 'reversal' AND NEW.amount <> -_grant.amount OR NEW.amount < -_grant.amount
+        OR (NEW.decision_id, NEW.customer_id, NEW.instrument, NEW.currency, NEW.cap_at)
+            IS DISTINCT FROM (_grant.decision_id, _grant.customer_id, _grant.instrument, _grant.currency, _grant.cap_at) THEN
+        PERFORM desk.refuse('KL503', 'What is taken back must be what was given.');
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER ledger_is_lawful BEFORE INSERT ON desk.ledger FOR EACH ROW EXECUTE FUNCTION desk.ledger_is_lawful();
+ALTER TABLE desk.ledger ENABLE ALWAYS TRIGGER ledger_is_lawful;
+
+-- =====================================================================================================================
+-- desk, the acts: who, may they, do it, and a verdict; or the refusal, kept
+-- =====================================================================================================================
+
+-- shared by the acts ---------------------------------------------------------------------------------------------------
+
+-- What every act answers. outcome: done, replayed (done before, the same answer again) or refused (code, sentence).
+CREATE TYPE desk.verdict AS (
+    outcome text, code text, sentence text, facts jsonb, who_can_lift text,
+    key text,                                   -- entry, request, version …: what the act made
+    entry desk.ledger, request desk.approval_requests
+);
+
+-- Keep a refusal and answer with it. The act's own writes are already rolled back.
+CREATE FUNCTION desk.refused(_act text, _token text, _asked jsonb, _code text, _sentence text, _facts text, _who text)
+    RETURNS desk.verdict LANGUAGE plpgsql AS $$
+DECLARE
+    _session desk.sessions;
+    _given   jsonb := coalesce(nullif(_facts, ''), '{}')::jsonb;
+BEGIN
+    SELECT * INTO _session FROM desk.sessions s WHERE s.token_sha256 = sha256(convert_to(_token, 'UTF8'));
+    INSERT INTO desk.refusals (act, code, sentence, facts, staff_id, session_id, asked, is_security)
+    VALUES (_act, _code, _sentence, _given, _session.staff_id, _session.session_id, _asked,
+            _code IN ('KL101', 'KL105', 'KL202', 'KL206', 'KL403', 'KL404', 'KL504', 'KL602', 'KL901'));
+    RETURN ('refused', _code, _sentence, _given, nullif(_who, ''), NULL, NULL, NULL)::desk.verdict;
+END $$;
+
+CREATE FUNCTION desk.done(_key text, _entry desk.ledger DEFAULT NULL, _request desk.approval_requests DEFAULT NULL)
+    RETURNS desk.verdict LANGUAGE sql IMMUTABLE
+    RETURN ('done', NULL, NULL, NULL, NULL, _key, _entry, _request)::desk.verdict;
+
+-- The decision, if it is mine.
+CREATE FUNCTION desk.my_decision(_me desk.person, _decision uuid) RETURNS desk.decisions LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    _found desk.decisions;
+BEGIN
+    SELECT * INTO _found FROM desk.decisions d WHERE d.decision_id = _decision;
+    IF NOT FOUND THEN
+        PERFORM desk.refuse('KL201', 'This offer was never recorded; open the case again for a fresh one.');
+    ELSIF _found.staff_id <> _me.staff_id THEN
+        PERFORM desk.refuse('KL202', 'This offer belongs to another person''s call.');
+    END IF;
+    RETURN _found;
+END $$;
+
+-- Refuse unless the offer still stands: not expired, call not over, policy unchanged, nothing answered.
+CREATE FUNCTION desk.require_open(_offer desk.decisions, _at timestamptz) RETURNS void LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    IF _offer.expires_at <= clock_timestamp() THEN
+        PERFORM desk.refuse('KL203', 'This offer has expired; a fresh one takes a second. What you typed is kept.');
+    ELSIF NOT EXISTS (SELECT FROM desk.cases c WHERE c.case_id = _offer.case_id AND c.closed_at IS NULL) THEN
+        PERFORM desk.refuse('KL204', 'This call is closed; open the case again.');
+    ELSIF _offer.policy_version IS DISTINCT FROM desk.policy_in_force(_at) THEN
+        PERFORM desk.refuse('KL207', 'The policy has changed since this was offered; a fresh offer takes a second.');
+    ELSIF EXISTS (SELECT FROM desk.decision_answers a WHERE a.decision_id = _offer.decision_id) THEN
+        PERFORM desk.refuse('KL208', 'This offer was answered with no; a fresh one takes a second.');
+    END IF;
+END $$;
+
+-- The line of the delegation that holds for this role: one for the reason goes before one for any.
+CREATE FUNCTION desk.authority_of(_version bigint, _role text, _instrument text, _reason text)
+    RETURNS desk.policy_authority LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    _found desk.policy_authority;
+BEGIN
+    SELECT * INTO _found FROM desk.policy_authority a
+    WHERE a.policy_version = _version AND a.role = _role AND a.instrument = _instrument
+        AND (a.contact_reason IS NULL OR a.contact_reason = _reason)
+    ORDER BY a.contact_reason NULLS LAST LIMIT 1;
+    IF NOT FOUND THEN
+        PERFORM desk.refuse('KL302', format('As %s you have no authority for %s.', _role, _instrument),
+                            jsonb_build_object('limit', 0), 'a supervisor');
+    END IF;
+    RETURN _found;
+END $$;
+
+-- The budget this would come from now; no row when the instrument draws none. A missing budget refuses: it is never "any".
+CREATE FUNCTION desk.budget_of(_item desk.policy_instruments, _team text, _currency text, _at timestamptz)
+    RETURNS desk.budgets LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    _found desk.budgets;
+BEGIN
+    IF NOT _item.draws_budget THEN
+        RETURN NULL;
+    END IF;
+    SELECT * INTO _found FROM desk.budgets b
+    WHERE b.team = _team AND b.instrument = _item.instrument AND b.currency = _currency
+        AND b.starts_at <= _at AND b.ends_at > _at
+    ORDER BY b.starts_at DESC LIMIT 1;
+    IF NOT FOUND THEN
+        PERFORM desk.refuse('KL307', format('Team %s has no budget for %s this month.', coalesce(_team, '(none)'),
+                                            _item.instrument), '{"left": 0}', 'finance');
+    END IF;
+    RETURN _found;
+END $$;
+
+-- Take from a budget (or give back to it) what is left in it, in one conditional update. Always the last lock.
+CREATE FUNCTION desk.draw(_budget bigint, _amount bigint, _currency text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    _counter desk.budget_counters;
+BEGIN
+    UPDATE desk.budget_counters c SET spent = c.spent + _amount
+    WHERE c.budget_id = _budget AND NOT c.is_closed AND c.amount_limit - c.spent >= _amount;
+    IF FOUND THEN
+        RETURN;
+    END IF;
+    SELECT * INTO _counter FROM desk.budget_counters c WHERE c.budget_id = _budget;
+    IF NOT FOUND THEN
+        PERFORM desk.refuse('KL307', 'This budget has no counter, so nothing can be drawn from it.', '{"left": 0}', 'finance');
+    ELSIF _counter.is_closed THEN
+        PERFORM desk.refuse('KL505', 'The month is closed; this belongs into the open one.', '{"left": 0}', 'finance');
+    END IF;
+    PERFORM desk.refuse(
+        'KL308', format('Your team''s budget has %s left this month.',
+                        desk.in_words(_counter.amount_limit - _counter.spent, _currency)),
+        jsonb_build_object('left', _counter.amount_limit - _counter.spent, 'asked', _amount), 'finance');
+END $$;
+
+-- Hold the month open for what draws no budget.
+CREATE FUNCTION desk.hold_month(_month date) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO desk.month_gates VALUES (_month) ON CONFLICT DO NOTHING;
+    PERFORM FROM desk.month_gates g WHERE g.month = _month FOR SHARE;
+END $$;
+
+-- record ---------------------------------------------------------------------------------------------------------------
+
+-- The same recommendation again is stored once; another under its key is an error.
+CREATE FUNCTION desk.recorded_before(_me desk.person, _decision uuid, _digest text) RETURNS desk.verdict LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM desk.decisions d
+                   WHERE d.decision_id = _decision AND d.sha256 = _digest AND d.staff_id = _me.staff_id) THEN
+        PERFORM desk.refuse('KL206', 'This request key was used for something else.');
+    END IF;
+    RETURN ('replayed', NULL, NULL, NULL, NULL, _decision, NULL, NULL)::desk.verdict;
+END $$;
+
+-- Store a recommendation before it is shown. The id is the caller's, so that sending it twice stores it once.
+CREATE FUNCTION desk.record_decision(_token text, _decision jsonb) RETURNS desk.verdict
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _me     desk.person;
+    _offer  desk.decisions := jsonb_populate_record(NULL::desk.decisions, _decision);
+    _digest text := encode(sha256(convert_to(_decision::text, 'UTF8')), 'hex');
+    _bad    text;
+    _facts  text;
+    _who    text;
+BEGIN
+    _me := desk.who(_token);
+    PERFORM desk.require_role(_me, 'agent', 'supervisor');
+    IF EXISTS (SELECT FROM desk.decisions d WHERE d.decision_id = _offer.decision_id) THEN
+        RETURN desk.recorded_before(_me, _offer.decision_id, _digest);
+    END IF;
+    _offer.session_id := _me.session_id;
+    _offer.staff_id := _me.staff_id;
+    _offer.team := _me.team;
+    _offer.sha256 := _digest;
+    _offer.decided_at := desk.business_clock();
+    _offer.recorded_at := clock_timestamp();
+    _offer.expires_at := _offer.recorded_at
+        + make_interval(secs => least(coalesce((_decision ->> 'expires_in_seconds')::double precision, 1800), 3600));
+    IF NOT EXISTS (SELECT FROM desk.cases c WHERE c.case_id = _offer.case_id AND c.staff_id = _me.staff_id
+                   AND c.customer_id = _offer.customer_id) THEN
+        PERFORM desk.refuse('KL202', 'This is not a case of yours; open the caller again.');
+    END IF;
+    PERFORM desk.require_open(_offer, _offer.decided_at);
+    -- The walls no case may pass, whatever the core made of it.
+    SELECT format('%s of %s', r.instrument, desk.in_words(r.ceiling, _offer.currency)) INTO _bad
+    FROM jsonb_populate_recordset(NULL::desk.decision_rungs, _decision -> 'rungs') r
+    LEFT JOIN desk.policy_instruments i
+        ON i.policy_version = _offer.policy_version AND i.instrument = r.instrument
+    WHERE r.ceiling > i.max_amount OR r.months > coalesce(i.max_months, 0) OR i.instrument IS NULL
+    LIMIT 1;
+    IF FOUND THEN
+        PERFORM desk.refuse('KL209', format('The policy knows no %s.', _bad));
+    ELSIF _offer.currency <> (SELECT v.currency FROM desk.policy_versions v WHERE v.policy_version = _offer.policy_version) THEN
+        PERFORM desk.refuse('KL209', format('The policy is not in %s.', _offer.currency));
+    ELSIF _offer.rolling_cap > (SELECT coalesce(max(r.value), 0) FROM desk.policy_rules r
+                                WHERE r.policy_version = _offer.policy_version AND r.effect = 'rolling_cap') THEN
+        PERFORM desk.refuse('KL209', format('The policy knows no rolling cap of %s.',
+                                            desk.in_words(_offer.rolling_cap, _offer.currency)));
+    ELSIF _offer.rolling_days < (SELECT min(r.window_days) FROM desk.policy_rules r
+                                 WHERE r.policy_version = _offer.policy_version AND r.effect = 'rolling_cap') THEN
+        PERFORM desk.refuse('KL209', format('The policy knows no rolling cap over %s days.', _offer.rolling_days));
+    END IF;
+    INSERT INTO desk.decisions SELECT _offer.* ON CONFLICT (decision_id) DO NOTHING;
+    IF NOT FOUND THEN
+        RETURN desk.recorded_before(_me, _offer.decision_id, _digest);
+    END IF;
+    INSERT INTO desk.decision_rungs
+    SELECT _offer.decision_id, r.rung, r.lever, r.instrument, r.amount, r.months, r.ceiling, r.cooldown_days,
+           r.redemptions, r.redemption_days, r.cost, r.p_stay, r.gain, r.propensity
+    FROM jsonb_populate_recordset(NULL::desk.decision_rungs, _decision -> 'rungs') r;
+    INSERT INTO desk.ledger_customers VALUES (_offer.customer_id) ON CONFLICT DO NOTHING;
+    RETURN desk.done(_offer.decision_id::text);
+EXCEPTION WHEN OTHERS THEN
+    IF SQLSTATE NOT LIKE 'KL%' THEN RAISE; END IF;
+    GET STACKED DIAGNOSTICS _facts = PG_EXCEPTION_DETAIL, _who = PG_EXCEPTION_HINT;
+    RETURN desk.refused('record_decision', _token, _decision - 'receipt', SQLSTATE, SQLERRM, _facts, _who);
+END $$;
+
+-- The caller said no, or not now.
+CREATE FUNCTION desk.answer_decision(_token text, _decision uuid, _answer text, _reason text) RETURNS desk.verdict
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _me    desk.person;
+    _offer desk.decisions;
+    _facts text;
+    _who   text;
+BEGIN
+    _me := desk.who(_token);
+    _offer := desk.my_decision(_me, _decision);
+    PERFORM FROM desk.ledger_customers c WHERE c.customer_id = _offer.customer_id FOR UPDATE;
+    IF EXISTS (SELECT FROM desk.ledger l WHERE l.decision_id = _decision) THEN
+        PERFORM desk.refuse('KL205', 'This offer was given already.');
+    END IF;
+    INSERT INTO desk.decision_answers (decision_id, answer, reason, staff_id)
+    VALUES (_decision, _answer, _reason, _me.staff_id) ON CONFLICT (decision_id) DO NOTHING;
+    RETURN desk.done(_decision::text);
+EXCEPTION WHEN OTHERS THEN
+    IF SQLSTATE NOT LIKE 'KL%' THEN RAISE; END IF;
+    GET STACKED DIAGNOSTICS _facts = PG_EXCEPTION_DETAIL, _who = PG_EXCEPTION_HINT;
+    RETURN desk.refused('answer_decision', _token, jsonb_build_object('decision', _decision, 'answer', _answer),
+                        SQLSTATE, SQLERRM, _facts, _who);
+END $$;
+
+-- give -----------------------------------------------------------------------------------------------------------------
+
+-- The same key again: the same receipt when the terms are the same, an error when they are not.
+CREATE FUNCTION desk.replayed(_entry desk.ledger, _instrument text, _amount bigint, _currency text, _months integer)
+    RETURNS desk.verdict LANGUAGE plpgsql AS $$
+BEGIN
+    IF (_entry.instrument, _entry.amount, _entry.currency::text, _entry.months::integer)
+        IS DISTINCT FROM (_instrument, _amount, _currency, _months) THEN
+        PERFORM desk.refuse('KL206', format('From this offer %s of %s was given already; nothing more was given.',
+                                            _entry.instrument, desk.in_words(_entry.amount, _entry.currency)),
+                            jsonb_build_object('entry_id', _entry.entry_id));
+    END IF;
+    RETURN ('replayed', NULL, NULL, NULL, NULL, _entry.entry_id, _entry, NULL)::desk.verdict;
+END $$;
+
+-- What this customer got lately, this grant included, against what policy allows. The customer's row is locked.
+CREATE FUNCTION desk.require_customer_limits(_entry desk.ledger, _offer desk.decisions, _item desk.policy_instruments)
+    RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    _rung desk.decision_rungs;
+    _got  record;
+BEGIN
+    SELECT * INTO _rung FROM desk.decision_rungs r
+    WHERE r.decision_id = _offer.decision_id AND r.instrument = _entry.instrument ORDER BY r.rung LIMIT 1;
+    SELECT coalesce(sum(l.amount) FILTER (
+               WHERE l.currency = _entry.currency AND l.budget_id IS NOT NULL
+                   AND l.cap_at > _entry.given_at - _offer.rolling_days * interval '24 hours'), 0)
+               + _offer.given_elsewhere AS rolling,
+           coalesce(sum(CASE l.kind WHEN 'grant' THEN 1 WHEN 'reversal' THEN -1 ELSE 0 END) FILTER (
+               WHERE l.instrument = _entry.instrument AND l.entry_id <> _entry.entry_id
+                   AND l.cap_at > _entry.given_at - _rung.cooldown_days * interval '24 hours'), 0) AS lately,
+           coalesce(sum(CASE l.kind WHEN 'grant' THEN 1 WHEN 'reversal' THEN -1 ELSE 0 END) FILTER (
+               WHERE l.instrument = _entry.instrument
+                   AND l.cap_at > _entry.given_at - _rung.redemption_days * interval '24 hours'), 0) AS times,
+           max(l.given_at) FILTER (WHERE l.instrument = _entry.instrument AND l.entry_id <> _entry.entry_id
+                                   AND l.kind = 'grant') AS last_at
+    INTO _got
+    FROM desk.ledger l WHERE l.customer_id = _entry.customer_id;
+    IF _got.lately > 0 THEN
+        PERFORM desk.refuse('KL305', format('They had %s on %s; it may be given again after %s days.', _entry.instrument,
+                                            to_char(_got.last_at, 'FMDD FMMonth YYYY'), _rung.cooldown_days),
+                            jsonb_build_object('cooldown_days', _rung.cooldown_days, 'last_at', _got.last_at));
+    ELSIF _got.times > _rung.redemptions THEN
+        PERFORM desk.refuse('KL306', format('%s may be given %s times in %s days, and was.', _entry.instrument,
+                                            _rung.redemptions, _rung.redemption_days),
+                            jsonb_build_object('redemptions', _rung.redemptions, 'days', _rung.redemption_days));
+    ELSIF _item.draws_budget AND _got.rolling > _offer.rolling_cap THEN
+        PERFORM desk.refuse(
+            'KL304', format('In %s days this customer may get %s; %s of it is left.', _offer.rolling_days,
+                            desk.in_words(_offer.rolling_cap, _offer.currency),
+                            desk.in_words(greatest(_offer.rolling_cap - (_got.rolling - _entry.amount)::bigint, 0),
+                                          _offer.currency)),
+            jsonb_build_object('limit', _offer.rolling_cap, 'days', _offer.rolling_days, 'asked', _entry.amount,
+                               'left', greatest(_offer.rolling_cap - (_got.rolling - _entry.amount), 0)), 'finance');
+    END IF;
+END $$;
+
+-- Count a grant against the window of whoever's authority it is.
+CREATE FUNCTION desk.use_authority(_entry desk.ledger, _authority desk.policy_authority) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF _entry.amount <= _authority.per_window THEN
+        INSERT INTO desk.agent_counters AS c (staff_id, instrument, currency, time_window, starts_on, spent)
+        VALUES (_entry.authorised_by, _entry.instrument, _entry.currency, _authority.time_window,
+                date_trunc(_authority.time_window, _entry.booked_on::timestamp)::date, _entry.amount)
+        ON CONFLICT (staff_id, instrument, currency, time_window, starts_on)
+        DO UPDATE SET spent = c.spent + excluded.spent WHERE c.spent + excluded.spent <= _authority.per_window;
+        IF FOUND THEN
+            RETURN;
+        END IF;
+    END IF;
+    PERFORM desk.refuse(
+        'KL303', format('With this %s would pass %s for %s this %s.', _entry.authorised_by,
+                        desk.in_words(_authority.per_window, _entry.currency), _entry.instrument, _authority.time_window),
+        jsonb_build_object('limit', _authority.per_window, 'window', _authority.time_window, 'asked', _entry.amount),
+        'another supervisor');
+END $$;
+
+-- Give what was offered, or what was approved. One call decides and records; the decision's id is the request key.
+CREATE FUNCTION desk.give_concession(
+    _token text, _decision uuid, _instrument text, _amount bigint, _currency text,
+    _months integer DEFAULT NULL, _approval uuid DEFAULT NULL) RETURNS desk.verdict
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s' AS $$
+DECLARE
+    _me     desk.person;
+    _offer  desk.decisions;
+    _item   desk.policy_instruments;
+    _own    desk.policy_authority;              -- the giver's
+    _whose  desk.policy_authority;              -- the one that is used
+    _budget desk.budgets;
+    _yes    desk.approvals;
+    _entry  desk.ledger;
+    _at     timestamptz;
+    _day    date;
+    _facts  text;
+    _who    text;
+BEGIN
+    _me := desk.who(_token);
+    _offer := desk.my_decision(_me, _decision);
+    SELECT * INTO _entry FROM desk.ledger l WHERE l.decision_id = _decision AND l.kind = 'grant';
+    IF FOUND THEN
+        RETURN desk.replayed(_entry, _instrument, _amount, _currency, _months);
+    END IF;
+    _at := desk.business_clock();
+    PERFORM desk.require_open(_offer, _at);
+
+    -- What may be given: a rung as it was shown, or a yes as it was said.
+    SELECT * INTO _item FROM desk.policy_instruments i
+    WHERE i.policy_version = _offer.policy_version AND i.instrument = _instrument;
+    IF _approval IS NOT NULL THEN
+        SELECT * INTO _yes FROM desk.approvals a WHERE a.approval_id = _approval AND a.decision_id = _decision;
+        IF NOT FOUND THEN
+            PERFORM desk.refuse('KL401', 'No supervisor said yes to this.');
+        ELSIF (_yes.instrument, _yes.amount, _yes.currency::text, _yes.months::integer)
+            IS DISTINCT FROM (_instrument, _amount, _currency, _months) THEN
+            PERFORM desk.refuse('KL406', format('The yes was to %s of %s.', _yes.instrument,
+                                                desk.in_words(_yes.amount, _yes.currency)));
+        END IF;
+    ELSIF _currency <> _offer.currency OR NOT EXISTS (
+        SELECT FROM desk.decision_rungs r WHERE r.decision_id = _decision AND r.instrument = _instrument
+            AND r.amount = _amount AND r.months::integer IS NOT DISTINCT FROM _months) THEN
+        PERFORM desk.refuse('KL205', format('%s of %s is not on this ladder.', _instrument,
+                                            desk.in_words(_amount, _currency)));
+    END IF;
+    _own := desk.authority_of(_offer.policy_version, _me.role, _instrument, _offer.contact_reason);
+    IF _approval IS NULL AND _amount > _own.per_grant THEN
+        PERFORM desk.refuse('KL301', format('You may give %s of %s alone.', desk.in_words(_own.per_grant, _currency), _instrument),
+                            jsonb_build_object('limit', _own.per_grant, 'asked', _amount), 'a supervisor');
+    END IF;
+    _budget := desk.budget_of(_item, _me.team, _currency, _at);
+    IF _approval IS NOT NULL AND _yes.budget_id IS DISTINCT FROM _budget.budget_id THEN
+        PERFORM desk.refuse('KL405', 'The month has turned since the yes; ask again.');
+    END IF;
+    _whose := _own;
+    IF _approval IS NOT NULL THEN
+        SELECT * INTO _whose FROM desk.policy_authority a WHERE a.authority_id = _yes.authority_id;
+    END IF;
+    _day := (_at AT TIME ZONE coalesce(_budget.time_zone, (SELECT c.time_zone FROM desk.company c), 'UTC'))::date;
+    IF _budget.budget_id IS NULL THEN
+        PERFORM desk.hold_month(date_trunc('month', _day::timestamp)::date);
+    END IF;
+
+    -- Claim the key. Of two clicks one waits here, then reads the other's row.
+    INSERT INTO desk.ledger (
+        kind, decision_id, customer_id, staff_id, team, instrument, amount, currency, months, schedule, budget_id,
+        policy_version, authority_id, authority, authorised_by, time_window, approval_id,
+        given_at, cap_at, booked_on, booked_month)
+    VALUES (
+        'grant', _decision, _offer.customer_id, _me.staff_id, _me.team, _instrument, _amount, _currency, _months,
+        desk.schedule(_amount, _months), _budget.budget_id, _offer.policy_version, _own.authority_id, _own.per_grant,
+        coalesce(_yes.decided_by, _me.staff_id), _whose.time_window, _approval,
+        _at, _at, _day, date_trunc('month', _day::timestamp)::date)
+    ON CONFLICT (decision_id) WHERE kind = 'grant' DO NOTHING
+    RETURNING * INTO _entry;
+    IF NOT FOUND THEN
+        SELECT * INTO _entry FROM desk.ledger l WHERE l.decision_id = _decision AND l.kind = 'grant';
+        RETURN desk.replayed(_entry, _instrument, _amount, _currency, _months);
+    END IF;
+
+    PERFORM FROM desk.ledger_customers c WHERE c.customer_id = _offer.customer_id FOR UPDATE;
+    PERFORM desk.require_customer_limits(_entry, _offer, _item);
+    IF _approval IS NOT NULL THEN
+        UPDATE desk.approval_requests r SET state = 'used'
+        WHERE r.approval_id = _approval AND r.state IN ('approved', 'countered') AND r.expires_at > clock_timestamp();
+        IF NOT FOUND THEN
+            PERFORM desk.refuse('KL405', 'The yes has expired or was withdrawn; ask again.');
+        END IF;
+    END IF;
+    PERFORM desk.use_authority(_entry, _whose);
+    IF _budget.budget_id IS NOT NULL THEN
+        PERFORM desk.draw(_budget.budget_id, _amount, _currency);
+    END IF;
+    RETURN desk.done(_entry.entry_id::text, _entry);
+EXCEPTION WHEN OTHERS THEN
+    IF SQLSTATE NOT LIKE 'KL%' THEN RAISE; END IF;
+    GET STACKED DIAGNOSTICS _facts = PG_EXCEPTION_DETAIL, _who = PG_EXCEPTION_HINT;
+    RETURN desk.refused('give_concession', _token, jsonb_build_object(
+        'decision', _decision, 'instrument', _instrument, 'amount', _amount, 'currency', _currency,
+        'months', _months, 'approval', _approval), SQLSTATE, SQLERRM, _facts, _who);
+END $$;
+
+-- Ask by key: what was given from my decision, if anything.
+CREATE FUNCTION desk.grant_of(_token text, _decision uuid) RETURNS SETOF desk.ledger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM desk.my_decision(desk.who(_token), _decision);
+    RETURN QUERY SELECT * FROM desk.ledger l WHERE l.decision_id = _decision AND l.kind = 'grant';
+END $$;
+
+-- approvals: ask, decide, withdraw -------------------------------------------------------------------------------------
+
+-- The state as it is now: what nobody used in time is expired, and the call's end ends it.
+CREATE FUNCTION desk.state_now(_request desk.approval_requests) RETURNS text LANGUAGE sql STABLE
+    RETURN CASE WHEN _request.state IN ('asked', 'approved', 'countered') AND (
+        _request.expires_at <= clock_timestamp()
+        OR EXISTS (SELECT FROM desk.decisions d JOIN desk.cases c USING (case_id)
+                   WHERE d.decision_id = _request.decision_id AND c.closed_at IS NOT NULL))
+        THEN 'expired' ELSE _request.state END;
+
+CREATE FUNCTION desk.ask_approval(
+    _token text, _approval uuid, _decision uuid, _instrument text, _amount bigint, _months integer, _reason text,
+    _seconds integer DEFAULT 300) RETURNS desk.verdict
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s' AS $$
+DECLARE
+    _me      desk.person;
+    _offer   desk.decisions;
+    _item    desk.policy_instruments;
+    _own     desk.policy_authority;
+    _ceiling bigint;
+    _most    bigint;
+    _used    bigint;
+    _request desk.approval_requests;
+    _at      timestamptz := desk.business_clock();
+    _facts   text;
+    _who     text;
+BEGIN
+    _me := desk.who(_token);
+    _offer := desk.my_decision(_me, _decision);
+    SELECT * INTO _request FROM desk.approval_requests r WHERE r.approval_id = _approval;
+    IF FOUND THEN
+        IF (_request.decision_id, _request.instrument, _request.amount, _request.months::integer)
+            IS DISTINCT FROM (_decision, _instrument, _amount, _months) THEN
+            PERFORM desk.refuse('KL206', 'This request key was used for something else.');
+        END IF;
+        RETURN ('replayed', NULL, NULL, NULL, NULL, _approval, NULL, _request)::desk.verdict;
+    END IF;
+    PERFORM desk.require_open(_offer, _at);
+    PERFORM FROM desk.ledger_customers c WHERE c.customer_id = _offer.customer_id FOR UPDATE;
+    IF EXISTS (SELECT FROM desk.ledger l WHERE l.decision_id = _decision) THEN
+        PERFORM desk.refuse('KL205', 'This offer was given already.');
+    END IF;
+    UPDATE desk.approval_requests r SET state = 'expired'
+    WHERE r.decision_id = _decision AND r.state IN ('asked', 'approved', 'countered') AND desk.state_now(r) = 'expired';
+    SELECT * INTO _request FROM desk.approval_requests r
+    WHERE r.decision_id = _decision AND (r.state IN ('asked', 'approved', 'countered')
+                                         OR EXISTS (SELECT FROM desk.approvals a WHERE a.approval_id = r.approval_id));
+    IF FOUND THEN
+        PERFORM desk.refuse('KL408', format('For this offer you asked already; that request is %s.', _request.state));
+    END IF;
+    SELECT max(r.ceiling) INTO _ceiling FROM desk.decision_rungs r
+    WHERE r.decision_id = _decision AND r.instrument = _instrument;
+    SELECT * INTO _item FROM desk.policy_instruments i
+    WHERE i.policy_version = _offer.policy_version AND i.instrument = _instrument;
+    IF _ceiling IS NULL OR _months > coalesce(_item.max_months, 0) THEN
+        PERFORM desk.refuse('KL205', format('%s on these terms is not on this ladder.', _instrument));
+    ELSIF _amount > _ceiling THEN
+        PERFORM desk.refuse('KL309', format('Policy allows %s of %s here, whoever asks.',
+                                            desk.in_words(_ceiling, _offer.currency), _instrument),
+                            jsonb_build_object('limit', _ceiling, 'asked', _amount), 'finance');
+    END IF;
+    _own := desk.authority_of(_offer.policy_version, _me.role, _instrument, _offer.contact_reason);
+    SELECT max(a.per_grant) INTO _most FROM desk.policy_authority a
+    WHERE a.policy_version = _offer.policy_version AND a.instrument = _instrument AND a.role = 'supervisor';
+    IF _amount > coalesce(_most, 0) THEN
+        PERFORM desk.refuse('KL309', format('No supervisor may give more than %s of %s.',
+                                            desk.in_words(coalesce(_most, 0), _offer.currency), _instrument),
+                            jsonb_build_object('limit', coalesce(_most, 0), 'asked', _amount), 'finance');
+    END IF;
+    SELECT coalesce(max(c.spent), 0) INTO _used FROM desk.agent_counters c
+    WHERE c.staff_id = _me.staff_id AND c.instrument = _instrument AND c.currency = _offer.currency
+        AND c.time_window = _own.time_window
+        AND c.starts_on = date_trunc(_own.time_window, _at AT TIME ZONE
+                                     coalesce((SELECT time_zone FROM desk.company), 'UTC'))::date;
+    IF _amount <= _own.per_grant AND _used + _amount <= _own.per_window THEN
+        PERFORM desk.refuse('KL407', format('You may give %s of %s alone; no need to ask.',
+                                            desk.in_words(_own.per_grant, _offer.currency), _instrument));
+    END IF;
+    INSERT INTO desk.approval_requests (
+        approval_id, decision_id, customer_id, currency, instrument, amount, months, budget_id, team, own_limit, reason,
+        requested_by, expires_at)
+    VALUES (
+        _approval, _decision, _offer.customer_id, _offer.currency, _instrument, _amount, _months,
+        (desk.budget_of(_item, _me.team, _offer.currency, _at)).budget_id, coalesce(_me.team, ''), _own.per_grant, _reason,
+        _me.staff_id, least(_offer.expires_at, clock_timestamp() + make_interval(secs => least(_seconds, 1800))))
+    RETURNING * INTO _request;
+    PERFORM pg_notify('keepline_approvals', _request.team);
+    RETURN desk.done(_approval::text, NULL, _request);
+EXCEPTION WHEN OTHERS THEN
+    IF SQLSTATE NOT LIKE 'KL%' THEN RAISE; END IF;
+    GET STACKED DIAGNOSTICS _facts = PG_EXCEPTION_DETAIL, _who = PG_EXCEPTION_HINT;
+    RETURN desk.refused('ask_approval', _token, jsonb_build_object(
+        'approval', _approval, 'decision', _decision, 'instrument', _instrument, 'amount', _amount, 'months', _months),
+        SQLSTATE, SQLERRM, _facts, _who);
+END $$;
+
+-- A supervisor's answer: approved, countered (another amount) or declined, once, in time, never to their own request.
+CREATE FUNCTION desk.decide_approval(
+    _token text, _approval uuid, _answer text, _amount bigint, _months integer, _reason text) RETURNS desk.verdict
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s' AS $$
+DECLARE
+    _me      desk.person;
+    _request desk.approval_requests;
+    _offer   desk.decisions;
+    _theirs  desk.policy_authority;
+    _ceiling bigint;
+    _now     text;
+    _facts   text;
+    _who     text;
+BEGIN
+    _me := desk.who(_token);
+    PERFORM desk.require_role(_me, 'supervisor');
+    SELECT * INTO _request FROM desk.approval_requests r WHERE r.approval_id = _approval FOR UPDATE;
+    IF NOT FOUND THEN
+        PERFORM desk.refuse('KL401', 'There is no such request.');
+    ELSIF _request.requested_by = _me.staff_id THEN
+        PERFORM desk.refuse('KL403', 'You asked this yourself; another supervisor must answer.', '{}', 'another supervisor');
+    ELSIF NOT desk.looks_after(_me, _request.team) THEN
+        PERFORM desk.refuse('KL404', format('This request is for team %s; you look after %s.', _request.team,
+                                            coalesce(_me.team, 'none')), '{}', 'their supervisor or a stand-in');
+    END IF;
+    _now := desk.state_now(_request);
+    IF _now <> 'asked' THEN
+        IF _request.decided_by = _me.staff_id AND _request.state = _answer
+            AND (_answer = 'declined' OR _answer = 'approved'
+                 OR (_request.answer_amount, _request.answer_months::integer) IS NOT DISTINCT FROM (_amount, _months)) THEN
+            RETURN ('replayed', NULL, NULL, NULL, NULL, _approval, NULL, _request)::desk.verdict;
+        END IF;
+        PERFORM desk.refuse('KL402', format('The request is %s; it cannot be %s any more.', _now, _answer),
+                            jsonb_build_object('state', _now, 'tried', _answer));
+    ELSIF _answer NOT IN ('approved', 'countered', 'declined') THEN
+        PERFORM desk.refuse('KL402', format('A request is approved, countered or declined, not %s.', _answer));
+    END IF;
+    SELECT * INTO _offer FROM desk.decisions d WHERE d.decision_id = _request.decision_id;
+    PERFORM desk.require_open(_offer, desk.business_clock());
+    IF _answer = 'approved' THEN
+        _amount := _request.amount;
+        _months := _request.months;
+    ELSIF _answer = 'declined' THEN
+        _amount := NULL;
+        _months := NULL;
+    ELSE
+        SELECT max(r.ceiling) INTO _ceiling FROM desk.decision_rungs r
+        WHERE r.decision_id = _request.decision_id AND r.instrument = _request.instrument;
+        IF _amount IS NULL OR _amount <= 0 OR (_amount, _months) IS NOT DISTINCT FROM (_request.amount, _request.months::integer)
+            OR (_months IS NULL) <> (_request.months IS NULL) THEN
+            PERFORM desk.refuse('KL406', 'A counter-offer names another amount than was asked, above nothing.');
+        ELSIF _amount > _ceiling THEN
+            PERFORM desk.refuse('KL309', format('Policy allows %s of %s here, whoever asks.',
+                                                desk.in_words(_ceiling, _request.currency), _request.instrument),
+                                jsonb_build_object('limit', _ceiling, 'asked', _amount), 'finance');
+        ELSIF _months > (SELECT coalesce(i.max_months, 0) FROM desk.policy_instruments i
+                         WHERE i.policy_version = _offer.policy_version AND i.instrument = _request.instrument) THEN
+            PERFORM desk.refuse('KL309', format('%s months are more than policy allows.', _months), '{}', 'finance');
+        END IF;
+    END IF;
+    UPDATE desk.approval_requests r
+    SET state = _answer, decided_by = _me.staff_id, decided_at = clock_timestamp(), answer_amount = _amount,
+        answer_months = _months, answer_reason = _reason
+    WHERE r.approval_id = _approval RETURNING * INTO _request;
+    IF _answer <> 'declined' THEN
+        _theirs := desk.authority_of(_offer.policy_version, _me.role, _request.instrument, _offer.contact_reason);
+        IF _amount > _theirs.per_grant THEN
+            PERFORM desk.refuse('KL301', format('You may give %s of %s.', desk.in_words(_theirs.per_grant, _request.currency),
+                                                _request.instrument),
+                                jsonb_build_object('limit', _theirs.per_grant, 'asked', _amount), 'finance');
+        END IF;
+        INSERT INTO desk.approvals (approval_id, decision_id, customer_id, currency, instrument, amount, months, budget_id,
+                                    requested_by, decided_by, authority_id, authority)
+        VALUES (_approval, _request.decision_id, _request.customer_id, _request.currency, _request.instrument, _amount,
+                _months, _request.budget_id, _request.requested_by, _me.staff_id, _theirs.authority_id, _theirs.per_grant);
+    END IF;
+    PERFORM pg_notify('keepline_approvals', _request.team);
+    RETURN desk.done(_approval::text, NULL, _request);
+EXCEPTION WHEN OTHERS THEN
+    IF SQLSTATE NOT LIKE 'KL%' THEN RAISE; END IF;
+    GET STACKED DIAGNOSTICS _facts = PG_EXCEPTION_DETAIL, _who = PG_EXCEPTION_HINT;
+    RETURN desk.refused('decide_approval', _token, jsonb_build_object(
+        'approval', _approval, 'answer', _answer, 'amount', _amount, 'months', _months), SQLSTATE, SQLERRM, _facts, _who);
+END $$;
+
+-- The asker takes the request back.
+CREATE FUNCTION desk.withdraw_approval(_token text, _approval uuid) RETURNS desk.verdict
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s' AS $$
+DECLARE
+    _me      desk.person;
+    _request desk.approval_requests;
+    _facts   text;
+    _who     text;
+BEGIN
+    _me := desk.who(_token);
+    SELECT * INTO _request FROM desk.approval_requests r WHERE r.approval_id = _approval FOR UPDATE;
+    IF NOT FOUND OR _request.requested_by <> _me.staff_id THEN
+        PERFORM desk.refuse('KL401', 'There is no such request of yours.');
+    ELSIF _request.state = 'withdrawn' THEN
+        RETURN ('replayed', NULL, NULL, NULL, NULL, _approval, NULL, _request)::desk.verdict;
+    ELSIF desk.state_now(_request) NOT IN ('asked', 'approved', 'countered') THEN
+        PERFORM desk.refuse('KL402', format('The request is %s; it cannot be withdrawn any more.', desk.state_now(_request)),
+                            jsonb_build_object('state', desk.state_now(_request), 'tried', 'withdrawn'));
+    END IF;
+    UPDATE desk.approval_requests r SET state = 'withdrawn' WHERE r.approval_id = _approval RETURNING * INTO _request;
+    PERFORM pg_notify('keepline_approvals', _request.team);
+    RETURN desk.done(_approval::text, NULL, _request);
+EXCEPTION WHEN OTHERS THEN
+    IF SQLSTATE NOT LIKE 'KL%' THEN RAISE; END IF;
+    GET STACKED DIAGNOSTICS _facts = PG_EXCEPTION_DETAIL, _who = PG_EXCEPTION_HINT;
+    RETURN desk.refused('withdraw_approval', _token, jsonb_build_object('approval', _approval),
+                        SQLSTATE, SQLERRM, _facts, _who);
+END $$;
+
+-- Write down what time has already decided; a job's broom, nothing depends on it.
+CREATE FUNCTION desk.expire_approvals() RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    WITH late AS (
+        SELECT r.approval_id FROM desk.approval_requests r
+        WHERE r.state IN ('asked', 'approved', 'countered') AND desk.state_now(r) = 'expired'
+        ORDER BY r.approval_id FOR UPDATE SKIP LOCKED),
+    gone AS (
+        UPDATE desk.approval_requests r SET state = 'expired' FROM late WHERE r.approval_id = late.approval_id RETURNING 1)
+    SELECT count(*) FROM gone;
+$$;
+
+-- Somebody else answers for a team for some hours.
+CREATE FUNCTION desk.name_stand_in(_token text, _team text, _staff_id text, _hours numeric) RETURNS desk.verdict
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _me    desk.person;
+    _facts text;
+    _who   text;
+BEGIN
+    _me := desk.who(_token);
+    PERFORM desk.require_role(_me, 'supervisor', 'leader', 'administrator');
+    IF _me.role = 'supervisor' AND _me.team IS DISTINCT FROM _team THEN
+        PERFORM desk.refuse('KL404', 'You name a stand-in for your own team only.');
+    ELSIF _me.staff_id = _staff_id THEN
+        PERFORM desk.refuse('KL403', 'You cannot name yourself.');
+    ELSIF NOT EXISTS (SELECT FROM desk.staff p WHERE p.staff_id = _staff_id AND p.role = 'supervisor' AND p.is_active) THEN
+        PERFORM desk.refuse('KL104', format('%s is not a supervisor.', _staff_id));
+    END IF;
+    INSERT INTO desk.stand_ins (team, staff_id, ends_at, named_by)
+    VALUES (_team, _staff_id, clock_timestamp() + make_interval(secs => (_hours * 3600)::double precision), _me.staff_id);
+    RETURN desk.done(_staff_id);
+EXCEPTION WHEN OTHERS THEN
+    IF SQLSTATE NOT LIKE 'KL%' THEN RAISE; END IF;
+    GET STACKED DIAGNOSTICS _facts = PG_EXCEPTION_DETAIL, _who = PG_EXCEPTION_HINT;
+    RETURN desk.refused('name_stand_in', _token, jsonb_build_object('team', _team, 'staff', _staff_id),
+                        SQLSTATE, SQLERRM, _facts, _who);
+END $$;
+
+-- taking back ----------------------------------------------------------------------------------------------------------
+
+-- A new row that takes an old one back, booked now: a month that is over keeps what it had.
+CREATE FUNCTION desk.take_back(_grant desk.ledger, _kind text, _amount bigint, _staff_id text, _reason text)
+    RETURNS desk.ledger LANGUAGE plpgsql AS $$
+DECLARE
+    _at     timestamptz := desk.business_clock();
+    _budget desk.budgets;
+    _entry  desk.ledger;
+    _day    date;
+BEGIN
+    IF _grant.budget_id IS NOT NULL THEN
+        SELECT * INTO _budget FROM desk.budgets b
+        WHERE b.team = _grant.team AND b.instrument = _grant.instrument AND b.currency = _grant.currency
+            AND b.starts_at <= _at AND b.ends_at > _at
+        ORDER BY b.starts_at DESC LIMIT 1;
+        IF NOT FOUND THEN
+            PERFORM desk.refuse('KL307', 'There is no budget this month that the money could go back to.', '{}', 'finance');
+        END IF;
+    END IF;
+    _day := (_at AT TIME ZONE coalesce(_budget.time_zone, (SELECT c.time_zone FROM desk.company c), 'UTC'))::date;
+    IF _budget.budget_id IS NULL THEN
+        PERFORM desk.hold_month(date_trunc('month', _day::timestamp)::date);
+    END IF;
+    PERFORM FROM desk.ledger_customers c WHERE c.customer_id = _grant.customer_id FOR UPDATE;
+    INSERT INTO desk.ledger (
+        kind, decision_id, reverses, customer_id, staff_id, team, instrument, amount, currency, budget_id,
+        policy_version, authority_id, authority, authorised_by, time_window, given_at, cap_at, booked_on, booked_month, reason)
+    VALUES (
+        _kind, _grant.decision_id, _grant.entry_id, _grant.customer_id, _staff_id, _grant.team, _grant.instrument, _amount,
+        _grant.currency, _budget.budget_id, _grant.policy_version, _grant.authority_id, _grant.authority, _grant.authorised_by,
+        _grant.time_window, _at, _grant.cap_at, _day, date_trunc('month', _day::timestamp)::date, _reason)
+    ON CONFLICT (reverses) WHERE reverses IS NOT NULL DO NOTHING
+    RETURNING * INTO _entry;
+    IF NOT FOUND THEN
+        PERFORM desk.refuse('KL502', 'This was taken back already.');
+    ELSIF _budget.budget_id IS NOT NULL THEN
+        PERFORM desk.draw(_budget.budget_id, _amount, _grant.currency);
+    END IF;
+    RETURN _entry;
+END $$;
+
+CREATE FUNCTION desk.reverse_grant(_token text, _entry bigint, _reason text) RETURNS desk.verdict
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s' AS $$
+DECLARE
+    _me    desk.person;
+    _grant desk.ledger;
+    _back  desk.ledger;
+    _facts text;
+    _who   text;
+BEGIN
+    _me := desk.who(_token);
+    PERFORM desk.require_role(_me, 'supervisor');
+    SELECT * INTO _grant FROM desk.ledger l WHERE l.entry_id = _entry;
+    IF NOT FOUND THEN
+        PERFORM desk.refuse('KL501', 'There is no such entry.');
+    ELSIF _grant.kind <> 'grant' THEN
+        PERFORM desk.refuse('KL503', 'This entry takes something back itself; it cannot be reversed.');
+    ELSIF _grant.staff_id = _me.staff_id THEN
+        PERFORM desk.refuse('KL504', 'You gave this yourself; another supervisor must reverse it.', '{}', 'another supervisor');
+    ELSIF NOT desk.looks_after(_me, _grant.team) THEN
+        PERFORM desk.refuse('KL404', format('This was given in team %s.', coalesce(_grant.team, '(none)')), '{}',
+                            'their supervisor or a stand-in');
+    END IF;
+    SELECT * INTO _back FROM desk.ledger l WHERE l.reverses = _entry AND l.kind = 'reversal' AND l.staff_id = _me.staff_id;
+    IF FOUND THEN
+        RETURN ('replayed', NULL, NULL, NULL, NULL, _back.entry_id, _back, NULL)::desk.verdict;
+    END IF;
+    _back := desk.take_back(_grant, 'reversal', -_grant.amount, _me.staff_id, _reason);
+    RETURN desk.done(_back.entry_id::text, _back);
+EXCEPTION WHEN OTHERS THEN
+    IF SQLSTATE NOT LIKE 'KL%' THEN RAISE; END IF;
+    GET STACKED DIAGNOSTICS _facts = PG_EXCEPTION_DETAIL, _who = PG_EXCEPTION_HINT;
+    RETURN desk.refused('reverse_grant', _token, jsonb_build_object('entry', _entry, 'reason', _reason),
+                        SQLSTATE, SQLERRM, _facts, _who);
+END $$;
+
+-- The customer left inside the save window: credit for the save is withdrawn, and the months of a discount that will
+-- never be paid go back. For the nightly job; no person claws back.
+CREATE FUNCTION desk.claw_back(_entry bigint, _unpaid bigint, _reason text) RETURNS desk.verdict
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s' AS $$
+DECLARE
+    _grant desk.ledger;
+    _back  desk.ledger;
+    _facts text;
+    _who   text;
+BEGIN
+    SELECT * INTO _grant FROM desk.ledger l WHERE l.entry_id = _entry;
+    IF NOT FOUND THEN
+        PERFORM desk.refuse('KL501', 'There is no such entry.');
+    END IF;
+    SELECT * INTO _back FROM desk.ledger l WHERE l.reverses = _entry AND l.kind = 'clawback' AND l.amount = -_unpaid;
+    IF FOUND THEN
+        RETURN ('replayed', NULL, NULL, NULL, NULL, _back.entry_id, _back, NULL)::desk.verdict;
+    END IF;
+    _back := desk.take_back(_grant, 'clawback', -_unpaid, 'nightly job', _reason);
+    RETURN desk.done(_back.entry_id::text, _back);
+EXCEPTION WHEN OTHERS THEN
+    IF SQLSTATE NOT LIKE 'KL%' THEN RAISE; END IF;
+    GET STACKED DIAGNOSTICS _facts = PG_EXCEPTION_DETAIL, _who = PG_EXCEPTION_HINT;
+    RETURN desk.refused('claw_back', '', jsonb_build_object('entry', _entry, 'unpaid', _unpaid),
+                        SQLSTATE, SQLERRM, _facts, _who);
+END $$;
+
+-- months and budgets ---------------------------------------------------------------------------------------------------
+
+-- Close a month that is over. Grants still on their way into it finish first or are refused; none slips in behind.
+CREATE FUNCTION desk.close_month(_token text, _month date) RETURNS desk.verdict
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '10s' AS $$
+DECLARE
+    _me    desk.person;
+    _at    timestamptz := desk.business_clock();
+    _sums  jsonb;
+    _facts text;
+    _who   text;
+BEGIN
+    _me := desk.who(_token);
+    PERFORM desk.require_role(_me, 'finance');
+    IF EXISTS (SELECT FROM desk.month_closes c WHERE c.month = _month) THEN
+        RETURN ('replayed', NULL, NULL, NULL, NULL, _month, NULL, NULL)::desk.verdict;
+    ELSIF (_month + interval '1 month') AT TIME ZONE coalesce((SELECT c.time_zone FROM desk.company c), 'UTC') > _at
+        OR EXISTS (SELECT FROM desk.budgets b WHERE b.month = _month AND b.ends_at > _at) THEN
+        PERFORM desk.refuse('KL506', format('%s is not over yet.', to_char(_month, 'FMMonth YYYY')));
+    END IF;
+    INSERT INTO desk.month_gates VALUES (_month) ON CONFLICT DO NOTHING;
+    PERFORM FROM desk.month_gates g WHERE g.month = _month FOR UPDATE;
+    PERFORM FROM desk.budget_counters c JOIN desk.budgets b USING (budget_id)
+    WHERE b.month = _month ORDER BY c.budget_id FOR UPDATE OF c;
+    UPDATE desk.budget_counters c SET is_closed = true FROM desk.budgets b
+    WHERE b.budget_id = c.budget_id AND b.month = _month;
+    SELECT coalesce(jsonb_agg(to_jsonb(s) ORDER BY s.team, s.instrument, s.currency), '[]') INTO _sums
+    FROM (SELECT l.team, l.instrument, l.currency, count(*) AS entries, max(l.entry_id) AS last_entry,
+                 coalesce(sum(l.amount) FILTER (WHERE l.kind = 'grant'), 0) AS granted,
+                 coalesce(sum(l.amount) FILTER (WHERE l.kind = 'reversal'), 0) AS reversed,
+                 coalesce(sum(l.amount) FILTER (WHERE l.kind = 'clawback'), 0) AS clawed_back,
+                 sum(l.amount) AS net
+          FROM desk.ledger l WHERE l.booked_month = _month GROUP BY 1, 2, 3) s;
+    INSERT INTO desk.month_closes (month, closed_by, statement) VALUES (_month, _me.staff_id, _sums);
+    RETURN desk.done(_month::text);
+EXCEPTION WHEN OTHERS THEN
+    IF SQLSTATE NOT LIKE 'KL%' THEN RAISE; END IF;
+    GET STACKED DIAGNOSTICS _facts = PG_EXCEPTION_DETAIL, _who = PG_EXCEPTION_HINT;
+    RETURN desk.refused('close_month', _token, jsonb_build_object('month', _month), SQLSTATE, SQLERRM, _facts, _who);
+END $$;
+
+CREATE FUNCTION desk.propose_budget(
+    _token text, _proposal uuid, _team text, _instrument text, _month date, _currency text, _amount bigint,
+    _reason text) RETURNS desk.verdict
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _me    desk.person;
+    _facts text;
+    _who   text;
+BEGIN
+    _me := desk.who(_token);
+    PERFORM desk.require_role(_me, 'finance', 'leader');
+    INSERT INTO desk.budget_proposals (proposal_id, team, instrument, month, currency, amount, reason, proposed_by)
+    VALUES (_proposal, _team, _instrument, date_trunc('month', _month::timestamp)::date, _currency, _amount, _reason, _me.staff_id)
+    ON CONFLICT (proposal_id) DO NOTHING;
+    RETURN desk.done(_proposal::text);
+EXCEPTION WHEN OTHERS THEN
+    IF SQLSTATE NOT LIKE 'KL%' THEN RAISE; END IF;
+    GET STACKED DIAGNOSTICS _facts = PG_EXCEPTION_DETAIL, _who = PG_EXCEPTION_HINT;
+    RETURN desk.refused('propose_budget', _token, jsonb_build_object('team', _team, 'instrument', _instrument, 'amount', _amount),
+                        SQLSTATE, SQLERRM, _facts, _who);
+END $$;
+
+-- A second person moves the money. The month begins and ends in the company's zone as it is now.
+CREATE FUNCTION desk.confirm_budget(_token text, _proposal uuid) RETURNS desk.verdict
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s' AS $$
+DECLARE
+    _me     desk.person;
+    _wish   desk.budget_proposals;
+    _budget bigint;
+    _spent  bigint;
+    _zone   text := coalesce((SELECT c.time_zone FROM desk.company c), 'UTC');
+    _facts  text;
+    _who    text;
+BEGIN
+    _me := desk.who(_token);
+    PERFORM desk.require_role(_me, 'finance', 'leader');
+    SELECT * INTO _wish FROM desk.budget_proposals p WHERE p.proposal_id = _proposal;
+    IF NOT FOUND THEN
+        PERFORM desk.refuse('KL508', 'There is no such proposal.');
+    ELSIF _wish.proposed_by = _me.staff_id THEN
+        PERFORM desk.refuse('KL507', 'You proposed this yourself; a second person must confirm.');
+    ELSIF EXISTS (SELECT FROM desk.budget_changes c WHERE c.proposal_id = _proposal) THEN
+        RETURN ('replayed', NULL, NULL, NULL, NULL, _proposal, NULL, NULL)::desk.verdict;
+    END IF;
+    PERFORM desk.hold_month(_wish.month);
+    IF EXISTS (SELECT FROM desk.month_closes c WHERE c.month = _wish.month) THEN
+        PERFORM desk.refuse('KL505', format('%s is closed.', to_char(_wish.month, 'FMMonth YYYY')));
+    END IF;
+    INSERT INTO desk.budgets (team, instrument, month, currency, time_zone, starts_at, ends_at)
+    VALUES (_wish.team, _wish.instrument, _wish.month, _wish.currency, _zone,
+            _wish.month::timestamp AT TIME ZONE _zone, (_wish.month + interval '1 month') AT TIME ZONE _zone)
+    ON CONFLICT (team, instrument, month, currency) DO NOTHING;
+    SELECT b.budget_id INTO _budget FROM desk.budgets b
+    WHERE b.team = _wish.team AND b.instrument = _wish.instrument AND b.month = _wish.month AND b.currency = _wish.currency;
+    INSERT INTO desk.budget_changes (proposal_id, budget_id, amount, proposed_by, confirmed_by)
+    VALUES (_proposal, _budget, _wish.amount, _wish.proposed_by, _me.staff_id) ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN  -- two confirmed at the same moment: once is enough
+        RETURN ('replayed', NULL, NULL, NULL, NULL, _proposal, NULL, NULL)::desk.verdict;
+    END IF;
+    INSERT INTO desk.budget_counters (budget_id, amount_limit) VALUES (_budget, 0) ON CONFLICT DO NOTHING;
+    UPDATE desk.budget_counters c SET amount_limit = c.amount_limit + _wish.amount
+    WHERE c.budget_id = _budget AND c.amount_limit + _wish.amount >= greatest(c.spent, 0);
+    IF NOT FOUND THEN
+        SELECT c.spent INTO _spent FROM desk.budget_counters c WHERE c.budget_id = _budget;
+        PERFORM desk.refuse('KL508', format('%s of this budget is spent; it cannot shrink below that.',
+                                            desk.in_words(_spent, _wish.currency)), jsonb_build_object('spent', _spent));
+    END IF;
+    RETURN desk.done(_budget::text);
+EXCEPTION WHEN OTHERS THEN
+    IF SQLSTATE NOT LIKE 'KL%' THEN RAISE; END IF;
+    GET STACKED DIAGNOSTICS _facts = PG_EXCEPTION_DETAIL, _who = PG_EXCEPTION_HINT;
+    RETURN desk.refused('confirm_budget', _token, jsonb_build_object('proposal', _proposal), SQLSTATE, SQLERRM, _facts, _who);
+END $$;
+
+-- policy ---------------------------------------------------------------------------------------------------------------
+
+-- A draft from one document: title, currency, instruments, rules, authority. Columns by their names.
+CREATE FUNCTION desk.draft_policy(_token text, _policy jsonb) RETURNS desk.verdict
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _me      desk.person;
+    _version bigint;
+    _tag     jsonb;
+    _facts   text;
+    _who     text;
+BEGIN
+    _me := desk.who(_token);
+    PERFORM desk.require_role(_me, 'finance', 'leader');
+    INSERT INTO desk.policy_versions (title, currency, drafted_by)
+    VALUES (_policy ->> 'title', _policy ->> 'currency', _me.staff_id) RETURNING policy_version INTO _version;
+    _tag := jsonb_build_object('policy_version', _version);
+    INSERT INTO desk.policy_instruments
+    SELECT (jsonb_populate_record(NULL::desk.policy_instruments, '{"cost_share": 1, "handling_cost": 0, "step_amount": 1,
+            "is_entitlement": false, "draws_budget": true}'::jsonb || item || _tag)).*
+    FROM jsonb_array_elements(_policy -> 'instruments') item;
+    INSERT INTO desk.policy_rules
+    SELECT (jsonb_populate_record(NULL::desk.policy_rules, item || _tag)).* FROM jsonb_array_elements(_policy -> 'rules') item;
+    INSERT INTO desk.policy_authority (policy_version, role, instrument, contact_reason, per_grant, per_window, time_window)
+    SELECT _version, a.role, a.instrument, a.contact_reason, a.per_grant, a.per_window, a.time_window
+    FROM jsonb_populate_recordset(NULL::desk.policy_authority, _policy -> 'authority') a;
+    RETURN desk.done(_version::text);
+EXCEPTION WHEN OTHERS THEN
+    IF SQLSTATE NOT LIKE 'KL%' THEN RAISE; END IF;
+    GET STACKED DIAGNOSTICS _facts = PG_EXCEPTION_DETAIL, _who = PG_EXCEPTION_HINT;
+    RETURN desk.refused('draft_policy', _token, jsonb_build_object('title', _policy ->> 'title'),
+                        SQLSTATE, SQLERRM, _facts, _who);
+END $$;
+
+-- A second person puts a draft in force from an instant that has not passed.
+CREATE FUNCTION desk.publish_policy(_token text, _version bigint, _from timestamptz) RETURNS desk.verdict
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s' AS $$
+DECLARE
+    _me    desk.person;
+    _draft desk.policy_versions;
+    _at    timestamptz := desk.business_clock();
+    _facts text;
+    _who   text;
+BEGIN
+    _me := desk.who(_token);
+    PERFORM desk.require_role(_me, 'finance', 'leader');
+    SELECT * INTO _draft FROM desk.policy_versions v WHERE v.policy_version = _version FOR UPDATE;
+    IF NOT FOUND THEN
+        PERFORM desk.refuse('KL604', format('There is no policy version %s.', _version));
+    ELSIF _draft.published_at IS NOT NULL THEN
+        PERFORM desk.refuse('KL601', format('Policy version %s is published and stands; draft a new one.', _version));
+    ELSIF _draft.drafted_by = _me.staff_id THEN
+        PERFORM desk.refuse('KL602', 'You drafted this yourself; a second person must publish it.');
+    ELSIF coalesce(_from, _at) < _at THEN
+        PERFORM desk.refuse('KL603', 'A policy begins now or later, never in the past.');
+    END IF;
+    UPDATE desk.policy_versions v SET published_by = _me.staff_id, published_at = _at, effective_from = coalesce(_from, _at)
+    WHERE v.policy_version = _version;
+    RETURN desk.done(_version::text);
+EXCEPTION WHEN OTHERS THEN
+    IF SQLSTATE NOT LIKE 'KL%' THEN RAISE; END IF;
+    GET STACKED DIAGNOSTICS _facts = PG_EXCEPTION_DETAIL, _who = PG_EXCEPTION_HINT;
+    RETURN desk.refused('publish_policy', _token, jsonb_build_object('version', _version, 'from', _from),
+                        SQLSTATE, SQLERRM, _facts, _who);
+END $$;
+
+RESET ROLE;

@@ -167,6 +167,14 @@ def test_without_evidence_an_ask_within_authority_that_may_pay_is_allowed() -> N
     assert made.say_yes.amount == 3_000
 
 
+def test_the_economic_ceiling_binds_where_authority_does_not() -> None:
+    made = by_hand(role="supervisor")
+    assert (with_role(made, "target").amount, made.say_yes.amount, made.say_yes.lifts_to) == (3_000, 5_500, None)
+    assert made.say_yes.sentence == (
+        "You can say yes to £55 now. More than £55 is not sure to be worth it with this caller."
+    )
+
+
 def test_what_is_sure_to_lose_is_not_offered() -> None:
     made = by_hand(linear(0.3, -0.001))
     assert money(made) == []
@@ -253,6 +261,11 @@ def test_nobody_bargains_with_the_vulnerable_and_the_bereaved(flag: str) -> None
     assert not made.is_negotiable
     assert made.say_yes.limit is not None
     assert made.say_yes.limit.kind == "no_bargaining"
+
+
+def test_the_vulnerable_get_one_default_and_no_other_way() -> None:
+    made = ladder(POLICY, question(is_vulnerable=True, monthly_bill=2_500), curve(0.9, 0.0, 0.9, 0.3, bill=25.0))
+    assert [(r.instrument, r.amount) for r in made.rungs if r.amount] == [("bill_credit", 1_500)]
 
 
 @pytest.mark.parametrize("flag", ["is_do_not_offer", "has_fraud_hold"])
@@ -454,13 +467,15 @@ def check_economics(made: Ladder, call: Question) -> None:
     found = next((one for one in held.own if one.kind == "economic_ceiling"), None)
     if found is None:
         return
-    most = min(one.amount for one in (*held.shared, *held.own) if one.amount is not None and one is not found)
-    within = range(500, most + 1, 500)
-    if found.amount is None and len(within) > 0:
-        assert lowest(made, call, within[-1])[1] >= 0 or lowest(made, call, within[-1])[0] >= 0
+    plan = next(plan for plan in money_plans(POLICY, call) if plan.bounds.instrument.instrument == "bill_credit")
+    within = [int(plan.terms.amounts[i]) for i in plan.within(plan.bounds.agent_limit)]
     for amount in within:
+        low, middle = lowest(made, call, amount)
         if found.amount is not None and amount > found.amount:
-            assert lowest(made, call, amount)[0] <= 1e-6, (amount, found)
+            assert low <= 1e-6, (amount, found)
+        elif found.amount is None and amount == within[-1]:
+            counted = middle if amount in {call.ask.amount, plan.default} or amount < plan.default else low
+            assert counted >= -1e-6, (amount, found)
 
 
 def lowest(made: Ladder, call: Question, amount: int) -> tuple[float, float]:

@@ -25,7 +25,7 @@ from churn.core.money import exponent, to_minor
 from churn.core.offer import Ladder, ladder, offered, replay
 from churn.core.outlook import DAYS_A_MONTH, Economics, Outlook, margins
 from churn.core.policy import Case, Policy, rule_on
-from churn.core.question import Ask, Question, Respond, Trial, Worth, respond_with
+from churn.core.question import Ask, Question, Respond, Trial, Worth, from_level, respond_with
 from churn.core.worth import clv
 from churn.db import Database
 from churn.gateway import role_of, rows_of
@@ -267,7 +267,12 @@ def _respond(card: Card, effect: EffectInUse | None, call: Call) -> Respond | No
         "channel": "call",
         "contact_reason": call.contact_reason,
     }
-    return respond_with(effect.effect.estimator, effect.effect.estimator.encode(row))
+    respond = respond_with(effect.effect.estimator, effect.effect.estimator.encode(row))
+    # It was learned from calls in which somebody wants to leave or complains. Before the caller has said so, the
+    # chance of staying is the card's own, and only what money changes is the model's.
+    if call.contact_reason in effect.reasons or card.p_churn is None:
+        return respond
+    return from_level(respond, 1 - card.p_churn)
 
 
 def _saving(card: Card, bill: int) -> int:

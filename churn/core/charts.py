@@ -53,7 +53,7 @@ def staying_curve(outlook: Outlook, *, height: int = 190) -> Chart:
     return alt.layer(band, known, beyond).properties(height=height)
 
 
-def contact_timeline(contacts: Sequence[Contact], time_zone: str, *, height: int = 160) -> alt.Chart:
+def contact_timeline(contacts: Sequence[Contact], time_zone: str, *, height: int = 180) -> alt.Chart:
     """The last contacts on a line of time: shape by channel, row by direction, filled when resolved."""
     zone = ZoneInfo(time_zone)
     channels = [*SHAPES, *sorted({contact.channel for contact in contacts} - set(SHAPES))]
@@ -78,7 +78,8 @@ def contact_timeline(contacts: Sequence[Contact], time_zone: str, *, height: int
             y=alt.Y("side:N", title=None, sort=["they came", "we went"]),
             shape=alt.Shape(
                 "channel:N",
-                title="channel",
+                title=None,
+                legend=alt.Legend(orient="top"),
                 scale=alt.Scale(domain=channels, range=[SHAPES.get(channel, OTHER_SHAPE) for channel in channels]),
             ),
             color=alt.Color(

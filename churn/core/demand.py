@@ -41,10 +41,14 @@ class Demand:
 
 @dataclass(frozen=True, slots=True)
 class EffectInUse:
-    """The effect of concessions as kept: the estimator with its columns, and the demand its budgets are priced by."""
+    """The effect of concessions as kept: the estimator with its columns, and the demand its budgets are priced by.
+
+    `reasons`: the contact reasons of the calls it was learned from, those in which things are given.
+    """
 
     effect: Fitted[ConcessionEffect]
     demand: Demand
+    reasons: frozenset[str]
 
 
 def staying_given_saved(staying: Array, horizon_months: float) -> Array:

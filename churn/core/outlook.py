@@ -91,8 +91,10 @@ def look_ahead(
         raw.staying, np.minimum(p_churn, HIGHEST_RISK), horizon_days / DAYS_A_MONTH, months, persistence=PERSISTENCE
     )
     power = _power(raw.staying, staying)
-    # A curve without any hazard is given one by `anchor`, and has no band of its own.
-    band = np.minimum(raw.low**power, staying), np.maximum(raw.high**power, staying)
+    # A curve without any hazard is given one by `anchor`, and has no band of its own. The risk at the horizon is what
+    # is known best, so no earlier month is less sure than a later one; and no curve rises.
+    low, high = np.minimum(raw.low**power, staying), np.maximum(raw.high**power, staying)
+    band = np.maximum.accumulate(low[:, ::-1], axis=1)[:, ::-1], np.minimum.accumulate(high, axis=1)
     return Outlook(
         p_churn=p_churn,
         staying=staying,

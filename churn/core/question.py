@@ -149,6 +149,27 @@ def respond_with(effect: ConcessionEffect, caller: Encoded, *, level: float = 0.
     return respond
 
 
+def from_level(respond: Respond, p_nothing: float) -> Respond:
+    """The same answers for a caller whose chance of staying with nothing given is `p_nothing`: moved on the log odds.
+
+    For calls of another kind than the effect was learned from: what money changes carries over, the level does not.
+    """
+
+    def moved(values: NDArray[np.float64]) -> Curve | None:
+        curve = respond(values)
+        if curve is None:
+            return None
+        start = curve.p[0]
+        shift = logit(p_nothing) - logit(start)
+        p, low, high = (
+            [expit(logit(chance) + shift) for chance in chances]
+            for chances in (curve.p, [start + rise for rise in curve.low], [start + rise for rise in curve.high])
+        )
+        return Curve.of(values, p, np.array(low) - p[0], np.array(high) - p[0], curve.evidence)
+
+    return moved
+
+
 # as JSON --------------------------------------------------------------------------------------------------------------
 
 

@@ -75,7 +75,8 @@ def fit_effect(job: Job, chance: Fitted[ChurnRisk] | None, curve: Fitted[TenureC
     # The newest callers stand for those to come: what a month's money must last for.
     worth = worth_if_saved(rows[-DEMAND_CALLERS:], chance, curve, job.company.horizon_days)
     demand = _demand(job, rows, estimator.p_stay(context.iloc[-DEMAND_CALLERS:], OFFERED), worth)
-    kept = EffectInUse(Fitted(estimator, tuple(context.columns)), demand)
+    reasons = frozenset(call["contact_reason"] for call in calls if call["contact_reason"])
+    kept = EffectInUse(Fitted(estimator, tuple(context.columns)), demand, reasons)
     return job.keep("effect", kept, _judge_effect(estimator, log, context))
 
 

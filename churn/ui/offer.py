@@ -9,7 +9,7 @@ import streamlit as st
 from churn import casework, ledger, offers, store
 from churn.casework import Card, Models
 from churn.core import words
-from churn.core.money import show, to_minor
+from churn.core.money import show, to_major, to_minor
 from churn.core.offer import Ladder
 from churn.core.question import Ask
 from churn.core.rung import Rung
@@ -128,6 +128,10 @@ def _headline(made: Ladder) -> None:
     with st.container(key="say_yes"):
         st.markdown(f"### {plain(made.say_yes.sentence)}", anchors=False)
         limit = made.say_yes.limit
+        st.caption(
+            "Staying: still a customer 90 days after this call, given why they call. Worth: expected gain over giving "
+            "nothing, with its interval of 90 %. Costs: expected, once they stay."
+        )
         if limit is not None and limit.reference:
             st.caption(f"Limit: {plain(limit.reason)} ({plain(limit.reference)})")
 
@@ -160,22 +164,23 @@ def _rung(session: Session, call: OnCall, index: int, rung: Rung) -> None:
 
 
 def _numbers(rung: Rung, currency: str) -> str:
+    """Estimates in whole units: pennies would say more than is known."""
     parts = []
     if rung.p_before is not None and rung.p_after is not None:
-        parts.append(f"stays {rung.p_before * 100:.0f} → {rung.p_after * 100:.0f} %")
+        parts.append(f"stays {words.percent(rung.p_before)} → {words.percent(rung.p_after)}")
     if rung.cost:
-        parts.append(f"costs {show(rung.cost, currency)}")
+        parts.append(f"costs {_about(rung.cost, currency)}")
     if rung.gain is not None and rung.gain_low is not None and rung.gain_high is not None:
-        span = f"{show(rung.gain_low, currency)} to {show(rung.gain_high, currency)}"
-        parts.append(f"worth {show(rung.gain, currency)} ({span})")
-    told = " · ".join(parts) or "no figures: policy’s table"
-    bill = f"  \nbill {_bill(rung, currency)}" if rung.bill is not None else ""
-    return f"{plain(told)}{plain(bill) if bill else ''}  \n:small[{plain(rung.evidence)}]"
+        span = f"{_about(rung.gain_low, currency)} to {_about(rung.gain_high, currency)}"
+        parts.append(f"worth {_about(rung.gain, currency)} ({span})")
+    lines = [" · ".join(parts) or "no figures: policy’s table"]
+    if rung.bill is not None:
+        lines.append(f"bill {show(rung.bill.before[0], currency)} → {show(rung.bill.after[0], currency)} next month")
+    return "  \n".join([*map(plain, lines), f":small[{plain(rung.evidence)}]"])
 
 
-def _bill(rung: Rung, currency: str) -> str:
-    assert rung.bill is not None  # noqa: S101 - asked only then
-    return f"{show(rung.bill.before[0], currency)} → {show(rung.bill.after[0], currency)} next month"
+def _about(amount: int, currency: str) -> str:
+    return words.money(round(float(to_major(amount, currency))), currency)
 
 
 def _give(session: Session, call: OnCall, index: int) -> None:

@@ -25,7 +25,7 @@ def test_money_that_is_gone_is_beyond_price() -> None:
 
 
 def test_scarce_money_is_priced_at_what_the_next_pound_would_earn() -> None:
-    # 200 calls; £10 for everybody is expected to cost £7 a call, £1,400 in all: one pound less and they cannot all have it.
+    # 200 calls; £10 for everybody is expected to cost £7 a call, £1,400 in all: one pound less is not enough.
     price = demand().price(left=1_399, agents=10, days_left=20)
     assert price == pytest.approx((0.7 * 90 - 50) / 7, abs=1e-3)
 

@@ -28,7 +28,8 @@ def needs_questions(contact_reason: str | None) -> tuple[str, ...]:
 
 def apology(scene: Scene, contact_reason: str | None) -> tuple[tuple[str, str], ...]:
     """Four steps when the fault is ours: recognise, acknowledge, apologise, ask. Each is (step, sentence)."""
-    about = f"the {words.spoken(contact_reason)}" if contact_reason else "this"
+    names_it = contact_reason and not any(word in contact_reason.lower() for word in ("cancel", "complaint"))
+    about = f"the {words.spoken(contact_reason)}" if contact_reason and names_it else "this"
     open_since = scene.inbound(90, unresolved=True)
     what = (
         f"You have told us about it {len(open_since)} times since {scene.day(open_since[-1].started_at)}."

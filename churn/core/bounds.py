@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from churn.core import limits
+from churn.core import authority, limits
 from churn.core.limits import HARDNESS, Budget, Earlier, Limit, Spending
 from churn.core.policy import Case, Instrument, Policy, Ruling, rule_on
 
@@ -73,10 +73,10 @@ def bounds(policy: Policy, case: Case, instrument: Instrument, *, role: str, spe
             *limits.policy_limits(policy, case, ruling, spending),
             *limits.walls(policy, case, instrument, spending),
             *limits.customer_limits(policy, case, ruling, spending),
-            *limits.budget_limits(policy, case, instrument, spending),
+            *authority.budget_limits(policy, case, instrument, spending),
         ),
-        own=tuple(limits.own_authority(policy, case, ruling, role, spending)),
-        above=tuple(limits.supervisors(policy, case, instrument)),
+        own=tuple(authority.own_authority(policy, case, ruling, role, spending)),
+        above=tuple(authority.supervisors(policy, case, instrument)),
         floor=limits.floor_of(ruling, policy.currency),
     )
     return _under_floor(held, policy.currency)

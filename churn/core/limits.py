@@ -14,8 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from churn.core import money
-from churn.core.policy import ROLES, Answer, Authority, Case, Instrument, Policy, Rule, Ruling, answers, authority_for
-from churn.core.pricing import day_headroom
+from churn.core.policy import Answer, Case, Instrument, Policy, Ruling
 from churn.core.words import count, day
 
 show = lru_cache(maxsize=4096)(money.show)  # the same few amounts in every sentence
@@ -169,7 +168,7 @@ def _rolling_cap(policy: Policy, case: Case, answer: Answer, spending: Spending)
     if not inside:
         return Limit("rolling_cap", left, rule.reason, rule.reference)
     said = f"In {window} days they had {show(given, policy.currency)}; {show(left, policy.currency)} is left."
-    free_on = _in_days(case, window - max(item.days_ago for item in inside))
+    free_on = in_days(case, window - max(item.days_ago for item in inside))
     return Limit("rolling_cap", left, f"{rule.reason} {said}", rule.reference, TIME, free_on)
 
 
@@ -190,7 +189,7 @@ def _redemptions(case: Case, answer: Answer, ages: list[float]) -> Limit:
         return Limit("redemptions", None, reason, rule.reference, left=left)
     # Free again once so many have left the window that one more fits.
     waits = sorted(window - age for age in inside)
-    again = _in_days(case, waits[len(inside) - answer.amount]) if answer.amount else None
+    again = in_days(case, waits[len(inside) - answer.amount]) if answer.amount else None
     return Limit("redemptions", 0, reason, rule.reference, TIME if again else NOBODY, again, left=0, stops=True)
 
 
@@ -200,87 +199,10 @@ def _cooldown(case: Case, answer: Answer, ages: list[float]) -> Limit:
     if last >= days:
         return Limit("cooldown", None, rule.reason, rule.reference, left=0)
     wait = math.ceil(days - last)
-    again = _in_days(case, wait)
+    again = in_days(case, wait)
     had = "today" if last < 1 else f"{count(int(last), 'day')} ago"
     reason = f"{rule.reason} The last was {had}: again in {count(wait, 'day')}, {day(again, case.on)}."
     return Limit("cooldown", 0, reason, rule.reference, TIME, again, left=wait, stops=True)
-
-
-def budget_limits(policy: Policy, case: Case, item: Instrument, spending: Spending) -> Iterator[Limit]:
-    """What is left of the month's money, and of what one day may take of it."""
-    if not item.draws_budget:
-        return
-    budget = spending.budgets.get(item.instrument)
-    if budget is None:
-        yield Limit("budget", 0, "The team has no budget for this.", lifted_by=FINANCE, stops=True)
-        return
-    left = max(0, budget.left)
-    yield Limit("budget", left, f"The team's budget has {show(left, policy.currency)} left.", lifted_by=FINANCE)
-    for rule in [answer.rule for answer in answers(policy, case, "", "day_share")]:
-        room = day_headroom(
-            budget=budget.amount_limit,
-            left=left,
-            spent_today=budget.spent_today,
-            day_share=float(rule.value or 1),
-        )
-        today = math.floor(room + 1e-6)  # the share is a binary fraction: a hair below a whole penny is that penny
-        reason = f"{rule.reason} {show(today, policy.currency)} is left today."
-        yield Limit("pace", today, reason, rule.reference, TIME, _in_days(case, 1))
-
-
-# authority ------------------------------------------------------------------------------------------------------------
-
-
-def own_authority(policy: Policy, case: Case, ruling: Ruling, role: str, spending: Spending) -> Iterator[Limit]:
-    """What a person of this role may give alone: at once, and in what is left of the window."""
-    item, needed = ruling.instrument, ruling.needs_role
-    upwards = SUPERVISOR if role != SUPERVISOR else FINANCE
-    if needed is not None and _reach(role) < _reach(needed.role or ""):
-        yield _needs_role(needed)
-    line = authority_for(policy, role, item.instrument, case.contact_reason)
-    used = spending.authority_used.get(item.instrument, 0)
-    yield from _authority(policy, case, line, used=used, who="you", lifted_by=upwards)
-
-
-def supervisors(policy: Policy, case: Case, item: Instrument) -> Iterator[Limit]:
-    """What a supervisor may say yes to, with nothing of the window used yet."""
-    line = authority_for(policy, SUPERVISOR, item.instrument, case.contact_reason)
-    yield from _authority(policy, case, line, used=0, who="a supervisor", lifted_by=FINANCE)
-
-
-def _reach(role: str) -> int:
-    return ROLES.index(role) if role in ROLES else -1
-
-
-def _needs_role(rule: Rule) -> Limit:
-    return Limit("needs_role", 0, rule.reason, rule.reference, rule.role or SUPERVISOR, stops=True)
-
-
-def _authority(
-    policy: Policy, case: Case, line: Authority | None, *, used: int, who: str, lifted_by: str
-) -> Iterator[Limit]:
-    if line is None:
-        yield Limit("authority", 0, f"Policy gives {who} no authority for this.", lifted_by=lifted_by, stops=True)
-        return
-    if line.per_window == 0:
-        said = f"{who[0].upper()}{who[1:]} may give it alone, and no money with it."
-        yield Limit("authority", 0, said, lifted_by=lifted_by)
-        return
-    alone, each = show(line.per_grant, policy.currency), show(line.per_window, policy.currency)
-    yield Limit("authority", line.per_grant, f"Alone {who} may give up to {alone} at once.", lifted_by=lifted_by)
-    left = max(0, line.per_window - used)
-    reason = f"Alone {who} may give {each} a {line.time_window}; {show(left, policy.currency)} of it is left."
-    turns = _turn_of(line.time_window, case.on)
-    yield Limit("authority_window", left, reason, lifted_by=SUPERVISOR, lifts_on=turns)  # another one
-
-
-def _turn_of(window: str, on: date) -> date:
-    """The day the next window begins: tomorrow, Monday, or the first of the month."""
-    if window == "day":
-        return on + timedelta(days=1)
-    if window == "week":
-        return on + timedelta(days=7 - on.weekday())
-    return (on.replace(day=1) + timedelta(days=32)).replace(day=1)
 
 
 def floor_of(ruling: Ruling, currency: str) -> Limit | None:
@@ -302,7 +224,8 @@ def out_of_reach(floor: Limit | None, left: int, currency: str, *, is_lifted: bo
     return (Limit("floor", 0, reason, floor.reference, SUPERVISOR if is_lifted else NOBODY),)
 
 
-def _in_days(case: Case, days: float) -> date:
+def in_days(case: Case, days: float) -> date:
+    """The day so many days from the call; part of a day counts as one."""
     return case.on + timedelta(days=math.ceil(days))
 
 

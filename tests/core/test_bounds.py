@@ -10,7 +10,7 @@ import pytest
 
 from churn.core.bounds import Bounds, bounds, smallest
 from churn.core.limits import Budget, Earlier, Limit, as_plain, offers_left
-from churn.core.offer import money_plans
+from churn.core.plans import money_plans
 from tests.core.ladders import MONEY, ON, POLICY, breaches, holds, plenty, question, random_call
 
 HUGE = 10**9

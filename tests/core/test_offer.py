@@ -16,7 +16,8 @@ from churn.core.bill import by_month, with_credit, with_pause, with_price
 from churn.core.effect import ConcessionEffect
 from churn.core.levers import fitting_levers
 from churn.core.limits import Budget, Earlier, Spending
-from churn.core.offer import Ladder, ladder, money_plans, offered, replay
+from churn.core.offer import Ladder, ladder, offered, replay
+from churn.core.plans import money_plans
 from churn.core.policy import LEVERS, cost_if_stays
 from churn.core.question import MODELLED, NO_EVIDENCE, Ask, Curve, Question, Trial, Worth, respond_with
 from churn.core.rung import Rung
@@ -410,8 +411,8 @@ def check(call: Question, respond, *, deep: bool) -> None:
     check_amounts(made, call, fitting)
     check_order(made)
     check_yes(made)
-    check_economics(made, call)
     if deep:
+        check_economics(made, call)
         check_more_money(made, call, respond)
         assert replay(POLICY, made.as_receipt()["inputs"]) == made
 
@@ -514,7 +515,7 @@ def test_a_thousand_calls_break_no_limit_and_leave_nobody_empty_handed() -> None
 def test_a_hundred_thousand_calls_in_ten_blocks_break_no_limit(block: int) -> None:
     rnd = Random(50_000 + block)
     for number in range(10_000):
-        check(*random_call(rnd), deep=number % 50 == 0)
+        check(*random_call(rnd), deep=number % 20 == 0)
 
 
 def test_a_call_with_everything_used_up_to_the_last_penny_gives_exactly_what_is_left() -> None:

@@ -1,0 +1,89 @@
+"""Limits of money and of authority: what is left of the team's budget, and what each role may give alone.
+
+Amounts are whole minor units. The agent's own window counts what was given in it; a supervisor's counts as unused, for
+another supervisor may be asked.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+from churn.core.limits import FINANCE, SUPERVISOR, TIME, Limit, Spending, in_days, show
+from churn.core.policy import ROLES, Authority, Case, Instrument, Policy, Rule, Ruling, answers, authority_for
+from churn.core.pricing import day_headroom
+
+
+def budget_limits(policy: Policy, case: Case, item: Instrument, spending: Spending) -> Iterator[Limit]:
+    """What is left of the month's money, and of what one day may take of it."""
+    if not item.draws_budget:
+        return
+    budget = spending.budgets.get(item.instrument)
+    if budget is None:
+        yield Limit("budget", 0, "The team has no budget for this.", lifted_by=FINANCE, stops=True)
+        return
+    left = max(0, budget.left)
+    yield Limit("budget", left, f"The team's budget has {show(left, policy.currency)} left.", lifted_by=FINANCE)
+    for rule in [answer.rule for answer in answers(policy, case, "", "day_share")]:
+        room = day_headroom(
+            budget=budget.amount_limit,
+            left=left,
+            spent_today=budget.spent_today,
+            day_share=float(rule.value or 1),
+        )
+        today = math.floor(room + 1e-6)  # the share is a binary fraction: a hair below a whole penny is that penny
+        reason = f"{rule.reason} {show(today, policy.currency)} is left today."
+        yield Limit("pace", today, reason, rule.reference, TIME, in_days(case, 1))
+
+
+def own_authority(policy: Policy, case: Case, ruling: Ruling, role: str, spending: Spending) -> Iterator[Limit]:
+    """What a person of this role may give alone: at once, and in what is left of the window."""
+    item, needed = ruling.instrument, ruling.needs_role
+    upwards = SUPERVISOR if role != SUPERVISOR else FINANCE
+    if needed is not None and _reach(role) < _reach(needed.role or ""):
+        yield _needs_role(needed)
+    line = authority_for(policy, role, item.instrument, case.contact_reason)
+    used = spending.authority_used.get(item.instrument, 0)
+    yield from _authority(policy, case, line, used=used, who="you", lifted_by=upwards)
+
+
+def supervisors(policy: Policy, case: Case, item: Instrument) -> Iterator[Limit]:
+    """What a supervisor may say yes to, with nothing of the window used yet."""
+    line = authority_for(policy, SUPERVISOR, item.instrument, case.contact_reason)
+    yield from _authority(policy, case, line, used=0, who="a supervisor", lifted_by=FINANCE)
+
+
+def _reach(role: str) -> int:
+    return ROLES.index(role) if role in ROLES else -1
+
+
+def _needs_role(rule: Rule) -> Limit:
+    return Limit("needs_role", 0, rule.reason, rule.reference, rule.role or SUPERVISOR, stops=True)
+
+
+def _authority(
+    policy: Policy, case: Case, line: Authority | None, *, used: int, who: str, lifted_by: str
+) -> Iterator[Limit]:
+    if line is None:
+        yield Limit("authority", 0, f"Policy gives {who} no authority for this.", lifted_by=lifted_by, stops=True)
+        return
+    if line.per_window == 0:
+        said = f"{who[0].upper()}{who[1:]} may give it alone, and no money with it."
+        yield Limit("authority", 0, said, lifted_by=lifted_by)
+        return
+    alone, each = show(line.per_grant, policy.currency), show(line.per_window, policy.currency)
+    yield Limit("authority", line.per_grant, f"Alone {who} may give up to {alone} at once.", lifted_by=lifted_by)
+    left = max(0, line.per_window - used)
+    reason = f"Alone {who} may give {each} a {line.time_window}; {show(left, policy.currency)} of it is left."
+    turns = _turn_of(line.time_window, case.on)
+    yield Limit("authority_window", left, reason, lifted_by=SUPERVISOR, lifts_on=turns)  # another one
+
+
+def _turn_of(window: str, on: date) -> date:
+    """The day the next window begins: tomorrow, Monday, or the first of the month."""
+    if window == "day":
+        return on + timedelta(days=1)
+    if window == "week":
+        return on + timedelta(days=7 - on.weekday())
+    return (on.replace(day=1) + timedelta(days=32)).replace(day=1)

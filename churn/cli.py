@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
+from uuid import UUID
 
 if TYPE_CHECKING:
     import psycopg
@@ -109,6 +110,8 @@ def make_parser() -> argparse.ArgumentParser:
     promote_ = command("promote", promote, "make a model version the current one")
     promote_.add_argument("version", type=int)
     promote_.add_argument("--by", required=True, metavar="PERSON")
+    replay_ = command("replay", replay, "recompute the ladder of a stored decision and say whether it is the same")
+    replay_.add_argument("decision", type=UUID, metavar="DECISION_ID")
     command("test", test, "all checks and tests; what follows is handed to pytest")
     command("lint", lint, "formatting, lint and types")
     bench_ = command("bench", bench, "benchmarks of tests/bench, all or one")
@@ -296,6 +299,24 @@ def promote(asked: argparse.Namespace) -> int:
         registry.promote(connection, asked.version, asked.by)
     print(f"Model version {asked.version} is current, by {asked.by}.")
     return 0
+
+
+def replay(asked: argparse.Namespace) -> int:
+    """A decision's ladder made anew from its receipt: the same, or each difference and 1."""
+    from churn import db, offers
+
+    database = db.open_database(_existing(_settings()), size=1)
+    try:
+        made, receipt = offers.recompute(database, "batch", asked.decision)
+    finally:
+        database.close()
+    different = offers.differences(made, receipt)
+    for line in different:
+        print(line)
+    rungs, version = len(made.rungs), receipt["inputs"]["policy_version"]
+    told = f"{len(different)} values differ" if different else "the same ladder"
+    print(f"Decision {asked.decision}, policy version {version}: {told}, {rungs} rungs. {made.say_yes.sentence}")
+    return 1 if different else 0
 
 
 def test(asked: argparse.Namespace) -> int:

@@ -5,7 +5,8 @@ The decision is stored before it is shown; its id is the request key of whatever
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
@@ -43,6 +44,10 @@ NOT_ASKED = Ask()
 
 class NoPolicy(LookupError):
     """No policy is in force: nothing may be given until finance publishes one."""
+
+
+class NoSuchDecision(LookupError):
+    """There is no such decision, or the policy it was made under is gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,26 +110,31 @@ def ask_core(
     return replace(question, levers=levers), _respond(card, models.effect, call)
 
 
-def recompute(database: Database, session: Session, decision_id: UUID) -> tuple[Ladder, Mapping[str, Any]]:
-    """The ladder of a stored decision made anew, and the receipt as it was stored. Raises LookupError."""
-    receipt = receipt_of(database, session, decision_id)
-    policy = policy_version(database, role_of(session), receipt["inputs"]["policy_version"])
+def recompute(database: Database, role: str, decision_id: UUID) -> tuple[Ladder, Mapping[str, Any]]:
+    """The ladder of a stored decision made anew, and the receipt as it was stored. Raises NoSuchDecision."""
+    receipt = receipt_of(database, role, decision_id)
+    policy = policy_version(database, role, receipt["inputs"]["policy_version"])
     if policy is None:
-        raise LookupError(f"Policy version {receipt['inputs']['policy_version']} is gone.")
+        raise NoSuchDecision(f"Policy version {receipt['inputs']['policy_version']} is gone.")
     return replay(policy, receipt["inputs"]), receipt
 
 
-def receipt_of(database: Database, session: Session, decision_id: UUID) -> Mapping[str, Any]:
-    """What a decision was made from and what it showed, as it was stored. Raises LookupError."""
-    rows = rows_of(database, role_of(session), "ledger", "decision", {"decision_id": decision_id})
+def differences(made: Ladder, receipt: Mapping[str, Any]) -> list[str]:
+    """Where a ladder made anew is not what its receipt says; empty when it is the same in everything."""
+    return list(_differences("", receipt, json.loads(json.dumps(made.as_receipt()))))
+
+
+def receipt_of(database: Database, role: str, decision_id: UUID) -> Mapping[str, Any]:
+    """What a decision was made from and what it showed, as it was stored. Raises NoSuchDecision."""
+    rows = rows_of(database, role, "ledger", "decision", {"decision_id": decision_id})
     if not rows:
-        raise LookupError(f"There is no decision {decision_id}.")
+        raise NoSuchDecision(f"There is no decision {decision_id}.")
     return cast(Mapping[str, Any], rows[0]["receipt"])
 
 
 def asked_rung(database: Database, session: Session, request: Request) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """The rung a supervisor is asked for, as it was shown, and the receipt it stands in."""
-    receipt = receipt_of(database, session, request.decision_id)
+    receipt = receipt_of(database, role_of(session), request.decision_id)
     terms = (request.instrument, request.amount)
     found: Mapping[str, Any] = next((r for r in receipt["rungs"] if (r["instrument"], r["amount"]) == terms), {})
     return found, receipt
@@ -140,6 +150,18 @@ def grant_of(offer: Offer, index: int) -> Grant:
         currency=offer.ladder.currency,
         months=rung.months,
     )
+
+
+def _differences(where: str, stored: Any, now: Any) -> Iterator[str]:
+    """One line for each value that is not the same, with the way to it."""
+    if isinstance(stored, Mapping) and isinstance(now, Mapping):
+        for name in [*stored, *(name for name in now if name not in stored)]:
+            yield from _differences(f"{where}.{name}" if where else name, stored.get(name), now.get(name))
+    elif isinstance(stored, list) and isinstance(now, list) and len(stored) == len(now):
+        for i, (before, after) in enumerate(zip(stored, now, strict=True)):
+            yield from _differences(f"{where}[{i}]", before, after)
+    elif stored != now:
+        yield f"{where}: stored {json.dumps(stored)}, now {json.dumps(now)}"
 
 
 def _decision(decision_id: UUID, card: Card, call: Call, policy: Policy, made: Ladder) -> Decision:

@@ -1,0 +1,330 @@
+"""From an open case to an offer: stored before it is shown, within every bound, made anew to the letter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cache
+from itertools import product
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+
+from churn import casework, cli, db, ledger, offers
+from churn.casework import Card, Models
+from churn.core.grants import Decision, Grant, OfferedRung, Session
+from churn.core.question import Ask
+from churn.core.rung import ASKED, CANCEL, OPENING, OTHER, Rung
+from churn.offers import Call, NoPolicy, Offer
+from churn.queries import query
+from churn.refusals import AboveAuthority, CallClosed, KeyReused
+from churn.settings import Settings
+from tests.conftest import clone
+
+NOW = datetime(2026, 11, 15, 12, 0, tzinfo=UTC)
+AGENT, SUPERVISOR = "A001", "S01"
+REASONS, ASKS = ("cancel", "fault", "billing", "move_home", None), (None, 500, 4_000, 7_750, 20_000)
+FAULTS = ("ours", "theirs", None)
+CALLS = list(product(REASONS, FAULTS, ASKS))
+
+
+@dataclass
+class Desk:
+    """An agent of the simulated company with callers on the line, and the owner's own connection."""
+
+    settings: Settings
+    database: db.Database
+    owner: psycopg.Connection
+    models: Models
+    agent: Session
+
+    def callers(self, count: int, start: int = 0) -> list[Card]:
+        """Cards of live customers, opened by the agent."""
+        rows = self.owner.execute(
+            "SELECT customer_id FROM crm.customers c WHERE EXISTS (SELECT FROM crm.subscriptions s "
+            "WHERE s.customer_id = c.customer_id AND s.ended_on IS NULL) ORDER BY md5(customer_id) OFFSET %s LIMIT %s",
+            [start, count],
+        ).fetchall()
+        return [self.card(row[0]) for row in rows]
+
+    def card(self, customer_id: str) -> Card:
+        """A customer's card, with a case of the agent's own."""
+        return casework.open_case(
+            self.database, self.models, customer_id, staff_id=AGENT, role="agent", clock=NOW, opened_by="account"
+        )
+
+    def offer(self, card: Card, **call: object) -> Offer:
+        """What the agent may say yes to on a call."""
+        return offers.make_offer(self.database, self.agent, card, self.models, Call(**call))
+
+    def needing_approval(self, **call: object) -> tuple[Card, Offer, int]:
+        """A caller with a rung that takes a supervisor, the offer, and the rung's index."""
+        for card in self.callers(60):
+            offer = self.offer(card, **call)
+            for index, rung in enumerate(offer.ladder.rungs):
+                if rung.needs_approval and rung.is_grant:
+                    return card, offer, index
+        raise AssertionError("nobody needs a supervisor")
+
+    def count(self, table: str) -> int:
+        """How many rows a table of the ledger has."""
+        row = self.owner.execute(f"SELECT count(*) FROM desk.{table}").fetchone()  # noqa: S608 - the tests' own names
+        assert row is not None
+        return row[0]
+
+
+def sit_down(settings: Settings) -> Iterator[Desk]:
+    database = db.open_database(settings, size=4)
+    with psycopg.connect(db.admin_conninfo(settings), autocommit=True) as owner:
+        with database.transaction("agent") as connection:
+            models = casework.load_models(connection, casework.model_versions(connection))
+        yield Desk(settings, database, owner, models, ledger.open_session(database, AGENT))
+    database.close()
+
+
+@pytest.fixture
+def at_desk(desk: Settings) -> Iterator[Desk]:
+    yield from sit_down(desk)
+
+
+@pytest.fixture(scope="module")
+def shared(trained: Settings) -> Iterator[Desk]:
+    """One company for the tests that only make offers."""
+    made = clone(trained)
+    yield from sit_down(next(made))
+    made.close()
+
+
+def grantable(offer: Offer) -> list[int]:
+    return [i for i, rung in enumerate(offer.ladder.rungs) if rung.is_grant and not rung.needs_approval]
+
+
+def money(offer: Offer) -> list[Rung]:
+    return [rung for rung in offer.ladder.rungs if rung.amount]
+
+
+# stored, then shown ---------------------------------------------------------------------------------------------------
+
+
+def test_what_is_shown_was_stored_before(shared: Desk) -> None:
+    offer = shared.offer(shared.callers(1)[0], contact_reason="cancel", fault="ours", ask=Ask(amount=2_000))
+    row = shared.owner.execute(
+        "SELECT contact_reason, asked_amount, shown_rung, receipt FROM desk.decisions WHERE decision_id = %s",
+        [offer.decision_id],
+    ).fetchone()
+    assert row is not None
+    assert row[:3] == ("cancel", 2_000, offer.ladder.shown)
+    assert offers.differences(offer.ladder, row[3]) == []
+    rungs = shared.owner.execute(
+        "SELECT rung, instrument, amount, months::int FROM desk.decision_rungs WHERE decision_id = %s ORDER BY rung",
+        [offer.decision_id],
+    ).fetchall()
+    shown = enumerate(offer.ladder.rungs)
+    assert rungs == [(i, rung.instrument, rung.amount, rung.months) for i, rung in shown if rung.is_grant]
+
+
+def test_what_cannot_be_stored_is_not_shown(shared: Desk) -> None:
+    card = shared.callers(1)[0]
+    casework.close_case(shared.database, "agent", AGENT, card.case_id, casework.Ending(outcome="resolved"))
+    with pytest.raises(CallClosed):
+        shared.offer(card)
+
+
+def test_without_a_policy_nothing_may_be_given_and_it_says_so(at_desk: Desk) -> None:
+    card = at_desk.callers(1)[0]
+    at_desk.owner.execute("UPDATE desk.company SET data_until = data_until - interval '1 day'")  # before it began
+    with pytest.raises(NoPolicy, match="No policy is in force: nothing may be given until finance publishes one"):
+        at_desk.offer(card)
+
+
+# given ----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_rung_is_given_once_however_often_it_is_clicked(at_desk: Desk) -> None:
+    offer = at_desk.offer(at_desk.callers(1)[0], contact_reason="cancel", fault="ours")
+    first, last = grantable(offer)[0], grantable(offer)[-1]
+    entry = ledger.give(at_desk.database, at_desk.agent, offers.grant_of(offer, last))
+    again = ledger.give(at_desk.database, at_desk.agent, offers.grant_of(offer, last))
+    assert (entry.is_replay, again.is_replay) == (False, True)
+    assert replace(again, is_replay=False) == entry
+    with pytest.raises(KeyReused):
+        ledger.give(at_desk.database, at_desk.agent, offers.grant_of(offer, first))
+    assert at_desk.count("ledger") == 1
+    assert ledger.reconcile(at_desk.database) == []
+
+
+def test_above_authority_takes_a_supervisor_whatever_the_client_sends(at_desk: Desk) -> None:
+    card, offer, index = at_desk.needing_approval(contact_reason="cancel", fault="ours", ask=Ask(amount=6_000))
+    grant, rung = offers.grant_of(offer, index), offer.ladder.rungs[index]
+    with pytest.raises(AboveAuthority):
+        ledger.give(at_desk.database, at_desk.agent, grant)
+    assert at_desk.count("ledger") == 0
+    supervisor, key = ledger.open_session(at_desk.database, SUPERVISOR), uuid4()
+    request = ledger.ask_approval(at_desk.database, at_desk.agent, grant, approval_id=key, reason=rung.reason)
+    seen, receipt = offers.asked_rung(at_desk.database, supervisor, request)
+    assert (seen["amount"], seen["p_after"]) == (rung.amount, rung.p_after)
+    assert receipt["inputs"]["case"]["contact_reason"] == "cancel"
+    ledger.approve(at_desk.database, supervisor, key, reason="worth keeping")
+    entry = ledger.give(at_desk.database, at_desk.agent, replace(grant, approval_id=key))
+    assert (entry.amount, entry.authorised_by, entry.customer_id) == (
+        rung.amount, SUPERVISOR, card.facts.customer.customer_id,
+    )  # fmt: skip
+
+
+def test_nothing_offered_is_ever_refused(at_desk: Desk) -> None:
+    """Each rung that may be given alone is given and undone; then one for good, until the agent's authority ends."""
+    above = 0
+    for i, card in enumerate(at_desk.callers(60)):
+        reason, fault, asked = CALLS[i * 17 % len(CALLS)] if i % 2 else ("cancel", "ours", None)
+        offer = at_desk.offer(card, contact_reason=reason, fault=fault, ask=Ask(amount=asked))
+        above += any(rung.needs_approval for rung in offer.ladder.rungs)
+        may = sorted(grantable(offer), key=lambda index: order(offer.ladder.rungs[index]))
+        for index in may:
+            assert tried(at_desk, offers.grant_of(offer, index)) == ("done", None), offer.ladder.rungs[index]
+        if may:
+            ledger.give(at_desk.database, at_desk.agent, offers.grant_of(offer, may[-1]))
+    assert at_desk.count("refusals") == 0
+    assert at_desk.count("ledger") > 40
+    assert ledger.authority_used(at_desk.database, at_desk.agent)["bill_credit"] > 14_000  # of 17,500 a day
+    assert above > 1
+    assert ledger.reconcile(at_desk.database) == []
+
+
+def order(rung: Rung) -> tuple[bool, int]:
+    """Credits last, the largest at the end."""
+    return rung.instrument == "bill_credit", rung.amount
+
+
+def tried(at: Desk, grant: Grant) -> tuple[str, str | None]:
+    """(outcome, sentence) of giving, undone."""
+    params = {name: getattr(grant, name) for name in Grant.__slots__} | {"token": at.agent.token}
+    with at.database.transaction("agent") as connection, connection.transaction(force_rollback=True):
+        row = connection.execute(query("ledger", "give"), params).fetchone()
+    assert row is not None
+    return row[0], row[2]
+
+
+def test_with_no_money_left_there_is_still_something_to_say_yes_to(at_desk: Desk) -> None:
+    cards = at_desk.callers(20)
+    at_desk.owner.execute("UPDATE desk.budget_counters SET amount_limit = 0")
+    for card, fault in product(cards, ("ours", None)):
+        offer = at_desk.offer(card, fault=fault)
+        assert [rung for rung in money(offer) if not rung.needs_approval] == []
+        assert [rung for rung in offer.ladder.rungs[:-1] if not rung.needs_approval]  # the last is: give nothing
+        assert offer.ladder.say_yes.sentence.startswith("You can say yes to this now")
+        if fault == "ours" and grantable(offer):
+            assert tried(at_desk, offers.grant_of(offer, grantable(offer)[0])) == ("done", None)
+
+
+# who calls, and what they ask -----------------------------------------------------------------------------------------
+
+
+def test_nobody_bargains_with_a_vulnerable_caller(at_desk: Desk) -> None:
+    at_desk.owner.execute("UPDATE feed.customers SET is_vulnerable = true")
+    for card in at_desk.callers(10):
+        offer = at_desk.offer(card, contact_reason="cancel", fault="ours", ask=Ask(amount=20_000))
+        assert not offer.ladder.is_negotiable
+        roles = {role for rung in offer.ladder.rungs for role in rung.roles}
+        assert not roles & {ASKED, OTHER}
+        assert len(money(offer)) <= 1
+        assert all(rung.amount <= 3_000 for rung in money(offer))
+
+
+def test_after_three_offers_a_no_is_a_no(shared: Desk) -> None:
+    card = next(card for card in shared.callers(20) if not card.facts.customer.is_vulnerable)
+    assert not shared.offer(card, counter_offers_made=2).ladder.is_over
+    last = shared.offer(card, counter_offers_made=3)
+    assert last.ladder.is_over
+    assert grantable(last) == []
+    assert CANCEL in last.ladder.rungs[0].roles
+
+
+def test_an_ask_below_the_opening_is_what_is_said_yes_to(shared: Desk) -> None:
+    checked = 0
+    for card in shared.callers(20):
+        usual = shared.offer(card, contact_reason="cancel").ladder
+        opening = usual.rungs[usual.shown] if usual.shown is not None else None
+        if opening is None or opening.instrument != "bill_credit" or opening.amount <= 500 or not usual.is_negotiable:
+            continue
+        offer = shared.offer(card, contact_reason="cancel", ask=Ask(amount=500))
+        shown = offer.ladder.rungs[offer.ladder.shown or 0]
+        assert OPENING in shown.roles
+        assert (shown.amount, shown.answers_ask, shown.reason) == (500, True, "They asked for exactly this: say yes.")
+        assert tried(shared, offers.grant_of(offer, offer.ladder.shown or 0)) == ("done", None)
+        checked += 1
+    assert checked > 5
+
+
+def test_the_reason_and_the_fault_change_the_ladder(shared: Desk) -> None:
+    card = next(
+        c for c in shared.callers(40) if not any(k.is_escalated and k.is_resolved is False for k in c.facts.contacts)
+    )
+    plain, ours, moving = (
+        shared.offer(card, **call).ladder.rungs
+        for call in ({}, {"fault": "ours"}, {"contact_reason": "move_home", "ask": Ask(in_kind="pause")})
+    )
+    assert [rungs[0].lever for rungs in (plain, ours, moving)][1:] == ["fix", "pause"]
+    assert plain[0].lever not in {"fix", "pause"}
+    assert moving[0].answers_ask
+
+
+# made anew ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_a_thousand_receipts_give_the_same_ladders(shared: Desk, monkeypatch: pytest.MonkeyPatch, part: int) -> None:
+    """250 decisions of 25 callers in each part. A published policy never changes, so the test reads it once."""
+    for name in ("policy_in_force", "policy_version"):
+        monkeypatch.setattr(offers, name, cache(getattr(offers, name)))
+    calls = list(product(CALLS, (0, 1)))
+    stored = [
+        shared.offer(
+            card, contact_reason=reason, fault=fault, counter_offers_made=made,
+            ask=Ask(amount=asked, in_kind=None if i % 7 else "pause"),
+        )
+        for i, card in enumerate(shared.callers(25, start=part * 25))
+        for (reason, fault, asked), made in [calls[(part * 31 + i * 10 + j * 17) % len(calls)] for j in range(10)]
+    ]  # fmt: skip
+    assert len(stored) == 250
+    for offer in stored:
+        again, receipt = offers.recompute(shared.database, "batch", offer.decision_id)
+        assert offers.differences(again, receipt) == []
+        assert again == offer.ladder
+
+
+def test_replay_on_the_command_line(
+    shared: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = shared.callers(1)[0]
+    offer = shared.offer(card, contact_reason="cancel", fault="ours")
+    assert obeyed(shared, monkeypatch, "replay", str(offer.decision_id)) == 0
+    assert "the same ladder" in capsys.readouterr().out
+
+    receipt = offer.ladder.as_receipt()
+    receipt["rungs"][0]["title"] = "Something else"
+    forged = tampered(shared, card, offer, receipt)
+    assert obeyed(shared, monkeypatch, "replay", str(forged)) == 1
+    told = capsys.readouterr().out
+    assert 'rungs[0].title: stored "Something else", now "Put it right, no charge"' in told
+    assert "1 values differ" in told
+
+    assert obeyed(shared, monkeypatch, "replay", str(uuid4())) == 1
+    assert "There is no decision" in capsys.readouterr().err
+
+
+def tampered(at: Desk, card: Card, offer: Offer, receipt: dict) -> UUID:
+    """A decision whose receipt says something else than was reckoned."""
+    decision = Decision(
+        decision_id=uuid4(), case_id=UUID(card.case_id), customer_id=card.facts.customer.customer_id,
+        policy_version=offer.ladder.policy_version or 0, currency="GBP", rolling_cap=5_000, rolling_days=365,
+        rungs=(OfferedRung(rung=0, lever="fix", instrument="fix", amount=0, ceiling=0),), receipt=receipt,
+    )  # fmt: skip
+    return ledger.record_decision(at.database, at.agent, decision)
+
+
+def obeyed(at: Desk, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(cli, "_leave_no_server", lambda: None)
+    monkeypatch.setenv("KEEPLINE_DATABASE", at.settings.database)
+    return cli.obey(cli.read_arguments(arguments))

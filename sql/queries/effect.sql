@@ -36,10 +36,14 @@ ends AS (
     GROUP BY c.contact_id, c.day
     HAVING bool_or(s.started_on <= c.day AND (s.ended_on IS NULL OR s.ended_on >= c.day))
 )
-SELECT c.customer_id, c.as_of, c.amount, e.is_here AS stayed, c.agent_id, to_char(c.day, 'YYYY-MM') AS given_month,
-       c.intended_amount, c.propensity, c.instrument, c.channel, c.reason AS contact_reason
-FROM calls c JOIN ends e USING (contact_id)
--- Who left otherwise than by choice says nothing of what an offer does.
-WHERE e.is_here OR coalesce(e.left_how, 'voluntary') = 'voluntary'
-ORDER BY c.as_of, c.contact_id
-LIMIT %(most)s
+SELECT customer_id, as_of, amount, stayed, agent_id, given_month, intended_amount, propensity, instrument, channel, contact_reason
+FROM (
+    SELECT c.contact_id, c.customer_id, c.as_of, c.amount, e.is_here AS stayed, c.agent_id,
+           to_char(c.day, 'YYYY-MM') AS given_month, c.intended_amount, c.propensity, c.instrument, c.channel,
+           c.reason AS contact_reason
+    FROM calls c JOIN ends e USING (contact_id)
+    -- Who left otherwise than by choice says nothing of what an offer does.
+    WHERE e.is_here OR coalesce(e.left_how, 'voluntary') = 'voluntary'
+    ORDER BY c.as_of DESC, c.contact_id LIMIT %(most)s
+) newest
+ORDER BY as_of, contact_id

@@ -41,7 +41,7 @@ INSERT INTO desk.company (name, time_zone, phone_region, currency, source, data_
 VALUES ('Bench', 'Europe/London', 'GB', 'GBP', 'files', '2026-11-15T12:00Z');
 INSERT INTO feed.customers (customer_id, name, phone, joined_on, region, currency, attributes)
 SELECT 'C' || lpad(n::text, 8, '0'), 'Customer ' || n, '+4477' || lpad(n::text, 8, '0'),
-       date '2014-01-01' + (n * 7919 % 4600), 'Region ' || n % 9, 'GBP',
+       date '2014-01-01' + (n::bigint * 7919 % 4600)::int, 'Region ' || n % 9, 'GBP',
        jsonb_build_object('paperless', n % 3 = 0, 'household', n % 5,
                           'payment', (ARRAY['card', 'debit', 'cash'])[1 + n % 3])
 FROM generate_series(1, %(n)s) n;

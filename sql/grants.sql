@@ -64,3 +64,18 @@ GRANT SELECT ON desk.decisions, desk.decision_rungs, desk.decision_answers, desk
 GRANT SELECT ON desk.approval_requests, desk.approval_history, desk.approvals, desk.stand_ins TO
     keepline_batch, keepline_agent, keepline_supervisor, keepline_finance;
 GRANT SELECT ON desk.refusals TO keepline_batch, keepline_finance, keepline_admin;
+
+-- Outcomes and callbacks -------------------------------------------------------------------------------------------------
+-- The nightly job adds to the histories and never changes them; people take, ring and write down what came of it.
+
+GRANT SELECT ON desk.cases TO keepline_batch;
+GRANT SELECT, INSERT ON desk.cancel_intents, desk.save_stages TO keepline_batch;
+GRANT SELECT ON desk.cancel_intents, desk.save_stages, desk.save_outcomes TO
+    keepline_batch, keepline_agent, keepline_supervisor, keepline_leader, keepline_finance, keepline_analyst;
+GRANT EXECUTE ON FUNCTION desk.first_left TO keepline_batch;
+GRANT SELECT, INSERT, DELETE ON desk.callback_candidates TO keepline_batch;
+GRANT SELECT ON desk.callback_candidates TO keepline_agent, keepline_supervisor, keepline_leader, keepline_analyst;
+GRANT SELECT ON desk.callback_holds TO keepline_batch;
+GRANT SELECT, INSERT, UPDATE ON desk.callback_holds TO keepline_agent, keepline_supervisor;
+GRANT SELECT, INSERT ON desk.callback_events TO keepline_agent, keepline_supervisor;
+GRANT SELECT ON desk.callback_events TO keepline_batch, keepline_leader, keepline_analyst;

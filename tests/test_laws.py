@@ -17,6 +17,7 @@ CORE_FOLDERS = ("churn/core",)
 STREAMLIT_ROOMS = ("app.py", "pages/", "churn/ui/", "churn/ui.py", "churn/serve.py")
 # Where the database is spoken to; everything else goes through these.
 PSYCOPG_ROOMS = (
+    "churn/callbacks.py",
     "churn/casework.py",
     "churn/cli.py",
     "churn/contract.py",
@@ -25,6 +26,7 @@ PSYCOPG_ROOMS = (
     "churn/gateway.py",
     "churn/imports/",
     "churn/ledger.py",
+    "churn/outcomes.py",
     "churn/registry.py",
     "churn/scoring.py",
     "churn/server.py",

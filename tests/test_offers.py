@@ -61,7 +61,8 @@ class Desk:
 
     def needing_approval(self, **call: object) -> tuple[Card, Offer, int]:
         """A caller with a rung that takes a supervisor, the offer, and the rung's index."""
-        for card in self.callers(60):
+        for start in range(60):
+            card = self.callers(1, start)[0]
             offer = self.offer(card, **call)
             for index, rung in enumerate(offer.ladder.rungs):
                 if rung.needs_approval and rung.is_grant:

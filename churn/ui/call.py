@@ -28,6 +28,7 @@ class OnCall:
     given: list[Entry] = field(default_factory=list)
     asked_supervisor: UUID | None = None
     said: tuple[str, str] | None = None  # (kind, sentence)
+    is_news: bool = False  # a fragment changed the call; the whole page must show it
     is_cancelling: bool = False
     is_closed: bool = False
 

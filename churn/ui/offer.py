@@ -14,7 +14,8 @@ from churn.core.offer import Ladder
 from churn.core.question import Ask
 from churn.core.rung import Rung
 from churn.core.talk import apology, needs_questions
-from churn.refusals import Refusal
+from churn.offers import Offer
+from churn.refusals import KeyReused, Refusal
 from churn.ui.call import SKIPPED, OnCall, on_call
 from churn.ui.gate import Session
 from churn.ui.outcome import cancel_today, ending
@@ -108,7 +109,9 @@ def _said(ask: Ask, currency: str) -> str:
 
 def _ladder(session: Session, card: Card, models: Models, call: OnCall) -> None:
     assert session.grants is not None  # noqa: S101 - show_offer has seen to it
-    if call.made_for != call.call() and not call.given:
+    if call.made_for != call.call() and not call.given and not call.is_closed:
+        if call.made_for is not None:
+            call.said = None  # it was about another offer
         try:
             call.offer = offers.make_offer(session.database, session.grants, card, models, call.call())
             call.made_for = call.call()
@@ -150,7 +153,7 @@ def _rung(session: Session, call: OnCall, index: int, rung: Rung) -> None:
                 "Ask a supervisor",
                 key=f"up-{call.offer.decision_id}-{index}",
                 on_click=_ask_supervisor,
-                args=(session, call, index),
+                args=(session, call, call.offer, index),
                 disabled=call.asked_supervisor is not None,
             )
         else:
@@ -159,7 +162,7 @@ def _rung(session: Session, call: OnCall, index: int, rung: Rung) -> None:
                 key=f"give-{call.offer.decision_id}-{index}",
                 type="primary" if index == call.offer.ladder.shown else "secondary",
                 on_click=_give,
-                args=(session, call, index),
+                args=(session, call, call.offer, index),
             )
 
 
@@ -183,33 +186,43 @@ def _about(amount: int, currency: str) -> str:
     return words.money(round(float(to_major(amount, currency))), currency)
 
 
-def _give(session: Session, call: OnCall, index: int) -> None:
-    """One click, one grant: the key was stored before, so a second click answers with the same entry."""
+def _give(session: Session, call: OnCall, offer: Offer, index: int) -> None:
+    """One click, one grant: the key was stored before, so a second click answers with the same entry.
+
+    `offer` is the one that was clicked on; `call` may have a newer one that is not on screen yet.
+    """
     assert session.grants is not None  # noqa: S101
-    assert call.offer is not None  # noqa: S101
     try:
-        entry = ledger.give(session.database, session.grants, offers.grant_of(call.offer, index))
+        entry = ledger.give(session.database, session.grants, offers.grant_of(offer, index))
     except Refusal as refusal:
-        call.said = ("refused", str(refusal))
+        _refused(call, refusal)
         return
     call.given = [entry]
-    call.said = ("given", f"{call.offer.ladder.rungs[index].title}: given and recorded as entry {entry.entry_id}.")
+    call.said = ("given", f"{offer.ladder.rungs[index].title}: given and recorded as entry {entry.entry_id}.")
 
 
-def _ask_supervisor(session: Session, call: OnCall, index: int) -> None:
+def _ask_supervisor(session: Session, call: OnCall, offer: Offer, index: int) -> None:
     assert session.grants is not None  # noqa: S101
-    assert call.offer is not None  # noqa: S101
+    if call.asked_supervisor is not None:
+        return  # a second click
     key = uuid4()
-    rung = call.offer.ladder.rungs[index]
+    rung = offer.ladder.rungs[index]
     try:
         ledger.ask_approval(
-            session.database, session.grants, offers.grant_of(call.offer, index), approval_id=key, reason=rung.reason
+            session.database, session.grants, offers.grant_of(offer, index), approval_id=key, reason=rung.reason
         )
     except Refusal as refusal:
-        call.said = ("refused", str(refusal))
+        _refused(call, refusal)
         return
-    call.asked_supervisor = key
+    call.asked_supervisor, call.is_news = key, False
     call.said = None
+
+
+def _refused(call: OnCall, refusal: Refusal) -> None:
+    """Say why, and have the next run make a fresh offer; while it is not known what was done, this one stands."""
+    call.said = ("refused", str(refusal))
+    if refusal.code and not isinstance(refusal, KeyReused):
+        call.made_for = None
 
 
 def _say(call: OnCall) -> None:

@@ -10,6 +10,7 @@ from churn.core.words import spoken
 from churn.refusals import Refusal
 from churn.ui.call import OnCall
 from churn.ui.gate import Session
+from churn.ui.waiting import take_back
 
 WHY_NOT = ("too little", "not what they need", "wants to think", "wants to leave anyway", "will call back")
 OUTCOMES = {
@@ -26,10 +27,11 @@ def cancel_today(session: Session, card: Card, call: OnCall) -> None:
     if call.is_closed:
         return
     with st.container(horizontal=True, gap="small"):
-        if call.offer is not None and not call.given:
+        if call.offer is not None and not call.offer.ladder.is_over and not call.given:
             with st.popover("Not now: why", icon=":material/thumb_down:"):
-                why = st.radio("Why not", WHY_NOT, key=f"why-not-{call.case_id}-{call.turned_down}")
-                st.button("Note it, and look again", on_click=_not_now, args=(session, call, str(why)))
+                key = f"why-not-{call.case_id}-{call.turned_down}"
+                st.radio("Why not", WHY_NOT, key=key)
+                st.button("Note it, and look again", on_click=_not_now, args=(session, call, key))
         with st.popover("Cancel today", icon=":material/logout:"):
             st.markdown("They may leave today, and no offer is needed first.")
             st.button("They said “cancel”: start the clock", on_click=_clock, args=(session, card, call))
@@ -57,15 +59,18 @@ def ending(session: Session, card: Card, call: OnCall) -> None:
             st.rerun()
 
 
-def _not_now(session: Session, call: OnCall, why: str) -> None:
+def _not_now(session: Session, call: OnCall, key: str) -> None:
+    """`key`: of the reason, read as it is now and not as it was when the button was drawn."""
     assert session.grants is not None  # noqa: S101
     assert call.offer is not None  # noqa: S101
+    why = str(st.session_state[key])
     answer = "not_now" if why == "will call back" else "refused_by_caller"
     try:
         ledger.answer_decision(session.database, session.grants, call.offer.decision_id, answer=answer, reason=why)
     except Refusal as refusal:
         call.said = ("refused", str(refusal))
         return
+    take_back(session, call)
     call.turned_down += 1
     call.said = None
 

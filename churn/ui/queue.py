@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import streamlit as st
@@ -10,7 +11,7 @@ import streamlit as st
 from churn import ledger, offers
 from churn.core.grants import Request
 from churn.core.money import show, to_major, to_minor
-from churn.refusals import Refusal
+from churn.refusals import NotSignedIn, Refusal, RoleChanged, SessionEnded
 from churn.ui.gate import Session
 from churn.ui.pieces import plain
 
@@ -28,10 +29,12 @@ REASONS = (
 def show_queue(session: Session) -> None:
     """Every request that waits for this person, the one that ends first at the top."""
     assert session.grants is not None  # noqa: S101 - a supervisor is in the staff list
+    if st.session_state.pop("queue_signed_out", False):
+        st.rerun()  # the gate signs in anew
     waiting = ledger.approvals_waiting(session.database, session.grants)
     said = st.session_state.pop("queue_said", None)
     if said:
-        st.toast(said)
+        st.toast(plain(said))
     if not waiting:
         st.info("Nobody waits for an answer. Requests appear here by themselves.", icon=":material/inbox:")
     for request in waiting:
@@ -41,7 +44,7 @@ def show_queue(session: Session) -> None:
 def _one(session: Session, request: Request) -> None:
     rung, receipt = offers.asked_rung(session.database, session.grants, request)  # type: ignore[arg-type]
     currency, key = request.currency, request.approval_id
-    left = max(int((request.expires_at - session.clock).total_seconds()), 0)
+    left = max(int((request.expires_at - datetime.now(UTC)).total_seconds()), 0)
     with st.container(border=True, key=f"request-{key}"):
         st.markdown(
             f"### {show(request.amount, currency)} · {plain(request.instrument.replace('_', ' '))} · "
@@ -49,17 +52,16 @@ def _one(session: Session, request: Request) -> None:
             anchors=False,
         )
         st.caption(
-            f"Asked by {plain(request.requested_by)} · may give {show(request.own_limit, currency)} alone · "
-            f"{show(request.amount - request.own_limit, currency)} above · ends in about {left} s · "
+            f"Asked by {plain(request.requested_by)} · {_gap(request)} · ends in about {left} s · "
             f"{plain(request.reason, 300)}"
         )
         st.markdown(_figures(rung, receipt, currency), anchors=False)
         amount, reason, yes, other, no = st.columns([2, 3, 2, 2, 2], vertical_alignment="bottom")
-        counter = amount.number_input(
+        amount.number_input(
             f"Counter ({currency})", 0.0, float(to_major(request.amount, currency)),
-            float(to_major(request.own_limit, currency)), step=5.0, key=f"counter-{key}",
+            float(to_major(min(request.own_limit, request.amount), currency)), step=5.0, key=f"amount-{key}",
         )  # fmt: skip
-        why = reason.selectbox("Reason", REASONS, key=f"why-{key}")
+        reason.selectbox("Reason", REASONS, key=f"why-{key}")
         for column, label, answer in (
             (yes, "Approve", "approve"),
             (other, "Counter", "counter"),
@@ -67,8 +69,15 @@ def _one(session: Session, request: Request) -> None:
         ):
             column.button(
                 label, key=f"{answer}-{key}", type="primary" if answer == "approve" else "secondary",
-                on_click=_answer, args=(session, request, answer, to_minor(counter, currency), str(why)),
+                on_click=_answer, args=(session, request, answer),
             )  # fmt: skip
+
+
+def _gap(request: Request) -> str:
+    alone = show(request.own_limit, request.currency)
+    if request.amount <= request.own_limit:
+        return f"may give {alone} alone, but the limit of the day, week or month is used up"
+    return f"may give {alone} alone · {show(request.amount - request.own_limit, request.currency)} above"
 
 
 def _figures(rung: Mapping[str, Any], receipt: Mapping[str, Any], currency: str) -> str:
@@ -84,17 +93,21 @@ def _figures(rung: Mapping[str, Any], receipt: Mapping[str, Any], currency: str)
     return plain(" · ".join(parts) or "no figures: policy’s table")
 
 
-def _answer(session: Session, request: Request, answer: str, counter: int, why: str) -> None:
+def _answer(session: Session, request: Request, answer: str) -> None:
+    """Amount and reason are read as they are now: what was on screen a run ago is not what was typed since."""
     assert session.grants is not None  # noqa: S101
+    why = str(st.session_state[f"why-{request.approval_id}"])
+    amount = to_minor(st.session_state[f"amount-{request.approval_id}"], request.currency)
     try:
         if answer == "approve":
             ledger.approve(session.database, session.grants, request.approval_id, reason=why)
         elif answer == "counter":
-            ledger.counter(session.database, session.grants, request.approval_id, amount=counter,
+            ledger.counter(session.database, session.grants, request.approval_id, amount=amount,
                            months=request.months, reason=why)  # fmt: skip
         else:
             ledger.decline(session.database, session.grants, request.approval_id, reason=why)
     except Refusal as refusal:
         st.session_state["queue_said"] = str(refusal)
+        st.session_state["queue_signed_out"] = isinstance(refusal, NotSignedIn | SessionEnded | RoleChanged)
         return
     st.session_state["queue_said"] = "The agent sees your answer now."

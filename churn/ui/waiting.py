@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import streamlit as st
 
 from churn import ledger
@@ -15,13 +17,29 @@ from churn.ui.pieces import plain
 
 def answer_of_supervisor(session: Session, call: OnCall) -> None:
     """The state of the request this call waits for, if any."""
-    if call.asked_supervisor is not None and not call.given:
+    if call.asked_supervisor is not None and not call.given and not call.is_closed:
         _poll(session, call)
+
+
+def take_back(session: Session, call: OnCall) -> None:
+    """Wait for no supervisor any more; what was asked is withdrawn, if that is still possible."""
+    assert session.grants is not None  # noqa: S101
+    if call.asked_supervisor is None:
+        return
+    with suppress(Refusal):  # it has ended by itself
+        request = ledger.withdraw_approval(session.database, session.grants, call.asked_supervisor)
+        if request.decided_by is not None:
+            call.made_for = None  # one yes to a decision: another takes a fresh one
+    call.asked_supervisor = None
+    call.is_news = True
 
 
 @st.fragment(run_every=1.0)
 def _poll(session: Session, call: OnCall) -> None:
     assert session.grants is not None  # noqa: S101 - nobody without a session has asked
+    if call.is_news:
+        call.is_news = False
+        st.rerun()
     assert call.asked_supervisor is not None  # noqa: S101
     request = ledger.approval(session.database, session.grants, call.asked_supervisor)
     if request is None:
@@ -34,7 +52,7 @@ def _tell(session: Session, call: OnCall, request: Request) -> None:
     asked = show(request.amount, request.currency)
     if request.state == "asked":
         st.markdown(f"**{asked} asked of a supervisor** · waiting for an answer", anchors=False)
-        st.button("Take it back", key=f"back-{request.approval_id}", on_click=_withdraw, args=(session, call))
+        st.button("Take it back", key=f"back-{request.approval_id}", on_click=take_back, args=(session, call))
     elif request.state in {"approved", "countered"} and request.answer_amount is not None:
         yes = show(request.answer_amount, request.currency)
         word = "approved" if request.state == "approved" else f"countered: {yes} instead of {asked}"
@@ -46,9 +64,10 @@ def _tell(session: Session, call: OnCall, request: Request) -> None:
             on_click=_give,
             args=(session, call, request),
         )
+        st.button("Go on without", key=f"on-{request.approval_id}", on_click=take_back, args=(session, call))
     else:
         st.markdown(f"**{asked}: {request.state}** · {plain(request.answer_reason)}", anchors=False)
-        st.button("Go on without", key=f"on-{request.approval_id}", on_click=_forget, args=(call,))
+        st.button("Go on without", key=f"on-{request.approval_id}", on_click=take_back, args=(session, call))
 
 
 def _give(session: Session, call: OnCall, request: Request) -> None:
@@ -61,6 +80,7 @@ def _give(session: Session, call: OnCall, request: Request) -> None:
         months=request.answer_months,
         approval_id=request.approval_id,
     )
+    call.is_news = True
     try:
         entry = ledger.give(session.database, session.grants, grant)
     except Refusal as refusal:
@@ -68,17 +88,3 @@ def _give(session: Session, call: OnCall, request: Request) -> None:
         return
     call.given = [entry]
     call.said = ("given", f"{show(entry.amount, entry.currency)} given and recorded as entry {entry.entry_id}.")
-
-
-def _withdraw(session: Session, call: OnCall) -> None:
-    assert session.grants is not None  # noqa: S101
-    assert call.asked_supervisor is not None  # noqa: S101
-    try:
-        ledger.withdraw_approval(session.database, session.grants, call.asked_supervisor)
-    except Refusal as refusal:
-        call.said = ("refused", str(refusal))
-    call.asked_supervisor = None
-
-
-def _forget(call: OnCall) -> None:
-    call.asked_supervisor = None

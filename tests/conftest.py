@@ -6,6 +6,7 @@ import fcntl
 import itertools
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -52,6 +53,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def _template(run: Path) -> str:
     return f"keepline_template_{run.name.rsplit('-', 1)[-1].lower()}"
+
+
+@pytest.fixture(autouse=True)
+def _same_main() -> Iterator[None]:
+    """Streamlit puts the page it runs in the place of `__main__`; a process spawned later would run that page."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from churn import db, registry, scoring, store, training
+from churn.core.demand import EffectInUse
 from churn.core.fitted import Fitted
 from churn.settings import PROJECT, Settings
 from churn.training import calls, leaving
@@ -44,7 +45,8 @@ def test_risk_is_judged_on_a_horizon_nobody_learned_from(trained: Settings) -> N
 def test_who_somebody_is_is_in_no_model(trained: Settings) -> None:
     with db.connect(trained, "batch") as connection:
         for version in registry.current(connection).values():
-            kept = registry.load(connection, version.model_version)
+            model = registry.load(connection, version.model_version)
+            kept = model.effect if isinstance(model, EffectInUse) else model
             assert isinstance(kept, Fitted)
             assert not {"age_band", "language", "is_vulnerable"} & set(kept.columns)
 
@@ -111,9 +113,13 @@ def test_a_killed_scoring_leaves_the_scores_of_before(desk: Settings) -> None:
             cwd=PROJECT, env=os.environ.copy(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         deadline = time.monotonic() + 60
-        busy = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'COPY fresh%'"
-        while connection.execute(busy).fetchone() == (0,):
-            assert time.monotonic() < deadline, "the scoring never came to its COPY"
+        busy = (
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+            "AND pid <> pg_backend_pid() AND query LIKE '%COPY fresh_scores%'"
+        )
+        while connection.execute(busy).fetchone() == (0,) and time.monotonic() < deadline:
+            pass
         process.send_signal(signal.SIGKILL)
         process.wait()
+        assert time.monotonic() < deadline, "the scoring never came to its COPY"
         assert connection.execute(ask).fetchall() == before

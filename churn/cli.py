@@ -107,6 +107,9 @@ def make_parser() -> argparse.ArgumentParser:
     command("sync", sync, "bring the search directory up to date")
     command("train", train, "fit and judge the models on the data as it is")
     command("score", score, "score every customer with the current models")
+    command("outcomes", outcomes, "what became of everybody who came to cancel, and clawing back; for every night")
+    callbacks_ = command("callbacks", callbacks, "who is worth ringing today; for every night, after score")
+    callbacks_.add_argument("--call-cost", type=float, help="what one call costs, in the company's currency (6)")
     promote_ = command("promote", promote, "make a model version the current one")
     promote_.add_argument("version", type=int)
     promote_.add_argument("--by", required=True, metavar="PERSON")
@@ -288,6 +291,26 @@ def score(_asked: argparse.Namespace) -> int:
     settings, progress = _existing(_settings()), Progress()
     with progress.step("Scores"):
         scoring.score_everyone(settings, progress=progress)
+    return 0
+
+
+def outcomes(_asked: argparse.Namespace) -> int:
+    """Saves and losses as of the company's day; running it again changes nothing."""
+    from churn import outcomes
+
+    settings, progress = _existing(_settings()), Progress()
+    with progress.step("Outcomes"):
+        print(outcomes.settle(settings, progress=progress))
+    return 0
+
+
+def callbacks(asked: argparse.Namespace) -> int:
+    """The callback queue, made anew from today's scores."""
+    from churn import callback_ranking as ranking
+
+    settings, progress = _existing(_settings()), Progress()
+    with progress.step("Callbacks"):
+        print(ranking.fill(settings, call_cost=asked.call_cost or ranking.CALL_COST, progress=progress))
     return 0
 
 

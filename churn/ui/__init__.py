@@ -1,8 +1,9 @@
 """The screens' own code: with the pages, the only place that imports Streamlit."""
 
+from churn.ui.callbacks import show_callbacks
 from churn.ui.desk import show_caller
 from churn.ui.finder import ask_for_caller
 from churn.ui.gate import Session, gate, menu
 from churn.ui.queue import show_queue
 
-__all__ = ["Session", "ask_for_caller", "gate", "menu", "show_caller", "show_queue"]
+__all__ = ["Session", "ask_for_caller", "gate", "menu", "show_callbacks", "show_caller", "show_queue"]

@@ -21,6 +21,7 @@ STYLE = """<style>
 </style>"""
 PAGES = {
     "desk": ("Desk", ":material/support_agent:", ("agent", "supervisor")),
+    "callbacks": ("Callbacks", ":material/phone_callback:", ("agent", "supervisor")),
     "approvals": ("Approvals", ":material/approval_delegation:", ("supervisor",)),
 }
 ROLE_OF_STAFF = {
@@ -74,7 +75,8 @@ def gate(page: str) -> Session:
             st.rerun()
         st.stop()
     if person.role not in roles:
-        st.info(f"{title} is for {' and '.join(roles)}s; you are here as {person.role}.", icon=":material/lock:")
+        whom = " and ".join(f"{role}s" for role in roles)
+        st.info(f"{title} is for {whom}; you are here as {person.role}.", icon=":material/lock:")
         st.stop()
     return Session(database, company, person, ROLE_OF_STAFF[person.role], grants, datetime.now(UTC))
 

@@ -106,7 +106,7 @@ def test_an_empty_database_says_what_to_do(database: Settings) -> None:
 
 def test_a_killed_scoring_leaves_the_scores_of_before(desk: Settings) -> None:
     ask = "SELECT customer_id, p_churn FROM desk.scores ORDER BY customer_id"
-    with db.connect(desk, "batch") as connection:
+    with psycopg.connect(db.admin_conninfo(desk), autocommit=True) as connection:
         before = connection.execute(ask).fetchall()
         process = subprocess.Popen(
             [sys.executable, "-m", "churn", "score", "--database", desk.database],

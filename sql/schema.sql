@@ -765,6 +765,7 @@ CREATE TABLE desk.decision_rungs (
     p_stay          double precision CHECK (p_stay BETWEEN 0 AND 1),
     gain            numeric,
     propensity      double precision CHECK (propensity BETWEEN 0 AND 1),
+    needs_approval  boolean NOT NULL DEFAULT false, -- policy wants a supervisor whatever the amount
     PRIMARY KEY (decision_id, rung),
     CHECK (amount <= ceiling),
     CHECK ((redemptions IS NULL) = (redemption_days IS NULL))
@@ -1242,7 +1243,7 @@ BEGIN
     END IF;
     INSERT INTO desk.decision_rungs
     SELECT _offer.decision_id, r.rung, r.lever, r.instrument, r.amount, r.months, r.ceiling, r.cooldown_days,
-           r.redemptions, r.redemption_days, r.cost, r.p_stay, r.gain, r.propensity
+           r.redemptions, r.redemption_days, r.cost, r.p_stay, r.gain, r.propensity, coalesce(r.needs_approval, false)
     FROM jsonb_populate_recordset(NULL::desk.decision_rungs, _decision -> 'rungs') r;
     INSERT INTO desk.ledger_customers VALUES (_offer.customer_id) ON CONFLICT DO NOTHING;
     RETURN desk.done(_offer.decision_id::text);
@@ -1400,6 +1401,12 @@ BEGIN
         PERFORM desk.refuse('KL205', format('%s of %s is not on this ladder.', _instrument,
                                             desk.in_words(_amount, _currency)));
     END IF;
+    IF _approval IS NULL AND _me.role = 'agent' AND EXISTS (
+        SELECT FROM desk.decision_rungs r WHERE r.decision_id = _decision AND r.instrument = _instrument
+            AND r.amount = _amount AND r.needs_approval) THEN
+        PERFORM desk.refuse('KL301', format('%s takes a supervisor here, whatever the amount.', _instrument),
+                            jsonb_build_object('limit', 0, 'asked', _amount), 'a supervisor');
+    END IF;
     _own := desk.authority_of(_offer.policy_version, _me.role, _instrument, _offer.contact_reason);
     IF _approval IS NULL AND _amount > _own.per_grant THEN
         PERFORM desk.refuse('KL301', format('You may give %s of %s alone.', desk.in_words(_own.per_grant, _currency), _instrument),
@@ -1539,7 +1546,9 @@ BEGIN
         AND c.time_window = _own.time_window
         AND c.starts_on = date_trunc(_own.time_window, _at AT TIME ZONE
                                      coalesce((SELECT time_zone FROM desk.company), 'UTC'))::date;
-    IF _amount <= _own.per_grant AND _used + _amount <= _own.per_window THEN
+    IF _amount <= _own.per_grant AND _used + _amount <= _own.per_window AND NOT EXISTS (
+        SELECT FROM desk.decision_rungs r WHERE r.decision_id = _offer.decision_id AND r.instrument = _instrument
+            AND r.amount = _amount AND r.needs_approval) THEN
         PERFORM desk.refuse('KL407', format('You may give %s of %s alone; no need to ask.',
                                             desk.in_words(_own.per_grant, _offer.currency), _instrument));
     END IF;

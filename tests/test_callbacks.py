@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +17,7 @@ import pytest
 
 from churn import callback_ranking, callbacks, db
 from churn.core.callback import Ends, better, gain_of_call, ring_with, shift_of
-from churn.settings import Settings
+from churn.settings import PROJECT, Settings
 from tests.core.callers import TODAY, bill, line, scene, unresolved
 from tests.factories import put, put_customer
 from tests.ledger_world import NOON, populate
@@ -150,6 +153,18 @@ def spoil(owner: psycopg.Connection, out: list[str]) -> None:
     owner.execute("INSERT INTO desk.callback_events (customer_id, staff_id, what) VALUES (%s, 'ann', 'kept')", [out[4]])
     put(owner, "contacts", customer_id=out[5], direction="out", channel="Phone call", started_at="2026-11-01T10:00Z")
     put(owner, "contacts", customer_id=out[6], direction="out", channel="call", started_at="2026-10-01T10:00Z")
+
+
+def test_the_command_fills_the_queue(desk: Settings) -> None:
+    command = ["callbacks", "--call-cost", "0.5", "--database", desk.database]
+    done = subprocess.run(
+        [sys.executable, "-m", "churn", *command], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    with psycopg.connect(db.admin_conninfo(desk)) as owner:
+        (count,) = owner.execute("SELECT count(*) FROM desk.callback_candidates").fetchone() or (0,)
+    told = re.search(r"a gain is shown for ([\d,]+) and likely for ([\d,]+) more", done.stdout)
+    assert told is not None
+    assert sum(int(part.replace(",", "")) for part in told.groups()) == count >= 10
 
 
 def test_a_dearer_call_is_worth_making_to_fewer(desk: Settings) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -12,7 +14,7 @@ import pytest
 from churn import db, ledger, outcomes
 from churn.core.grants import Grant, OfferedRung
 from churn.outcomes import Settled
-from churn.settings import Settings
+from churn.settings import PROJECT, Settings
 from tests.factories import put, put_customer
 from tests.ledger_world import NOON, World, build, rule, small_policy
 
@@ -377,6 +379,19 @@ def test_a_fault_while_writing_leaves_nothing_of_that_night(
     with pytest.raises(KeyboardInterrupt):
         night(database)
     assert everything(world.owner) == []
+
+
+def test_the_command_says_what_was_done_and_twice_is_no_harm(database: Settings, world: World) -> None:
+    came(world.owner)
+    said = [
+        subprocess.run(
+            [sys.executable, "-m", "churn", "outcomes", "--database", database.database],
+            cwd=PROJECT, capture_output=True, text=True, check=True,
+        ).stdout
+        for _ in range(2)
+    ]  # fmt: skip
+    assert "1 came to cancel; 1 new stages, 0 of them re-statements; 0 clawed back, 0 waiting for a budget" in said[0]
+    assert "0 came to cancel; 0 new stages" in said[1]
 
 
 # the simulated company ------------------------------------------------------------------------------------------------

@@ -49,6 +49,7 @@ class OfferedRung:
     p_stay: float | None = None
     gain: float | None = None
     propensity: float | None = None
+    needs_approval: bool = False  # policy wants a supervisor, whatever the amount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -115,6 +115,7 @@ def _offered(made: Ladder, index: int, rung: Rung) -> OfferedRung:
         p_stay=rung.p_after,
         gain=None if rung.gain is None else float(rung.gain),
         propensity=made.propensity if index == made.shown else None,
+        needs_approval=any(limit.kind == "needs_role" for limit in held.own),
     )
 
 

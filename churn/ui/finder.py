@@ -50,12 +50,19 @@ def open_account(customer_id: str) -> None:
     """Have the next run open this customer; the URL carries the account, not the number."""
     st.session_state["looked_for"] = None
     st.session_state["typed"] = ""
-    st.query_params.from_dict({"account": customer_id})
+    _forget_url()
+    st.query_params["account"] = customer_id
 
 
 def _typed() -> None:
     st.session_state["looked_for"] = st.session_state["typed"].strip() or None
-    st.query_params.clear()
+    _forget_url()
+
+
+def _forget_url() -> None:
+    """Leave nothing of a screen-pop in the URL; who sits here stays."""
+    for name in [name for name in st.query_params if name != "who"]:
+        del st.query_params[name]
 
 
 def _nobody(session: Session, found: casework.Found) -> None:

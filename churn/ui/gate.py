@@ -86,10 +86,23 @@ def _who(staff: list[records.Staff]) -> records.Staff:
     if not staff:
         return records.Staff("desk", "Desk", "agent", None)
     names = {person.staff_id: f"{person.name} · {person.role}" for person in staff}
+    before = st.session_state.get("person") or st.query_params.get("who")  # the page before, or the URL
     with st.sidebar:
         st.caption("Local mode: no sign-in, this machine only.")
-        chosen = st.selectbox("You are", list(names), format_func=names.__getitem__, key="who", bind="query-params")
+        chosen = st.selectbox(
+            "You are",
+            list(names),
+            index=list(names).index(before) if before in names else 0,
+            format_func=names.__getitem__,
+            key="who",
+            on_change=_chosen,
+        )
+    st.session_state["person"] = chosen
     return next(person for person in staff if person.staff_id == chosen)
+
+
+def _chosen() -> None:
+    st.query_params["who"] = st.session_state["who"]  # a reload finds the same person
 
 
 def _signed_in(database: db.Database, person: records.Staff) -> GrantSession | None:

@@ -119,9 +119,8 @@ class World:
 
     def decision(self, staff_id: str, customer_id: str = "C1", *amounts: int, **changes: object) -> Decision:
         """A decision with one credit rung for each amount, not yet recorded."""
-        limits = {
-            name: changes.pop(name) for name in ("cooldown_days", "redemptions", "redemption_days") if name in changes
-        }
+        names = ("cooldown_days", "redemptions", "redemption_days", "needs_approval")
+        limits = {name: changes.pop(name) for name in names if name in changes}
         rungs = tuple(
             OfferedRung(rung=i, lever="credit", instrument="bill_credit", amount=amount, ceiling=20_000, **limits)
             for i, amount in enumerate(amounts)

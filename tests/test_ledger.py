@@ -136,6 +136,14 @@ def test_more_than_ones_authority_is_refused_with_the_limit_and_who_lifts_it(wor
     assert world.give("ann", amount=3_500).amount == 3_500
 
 
+def test_what_takes_a_supervisor_takes_one_whatever_the_amount(world: World) -> None:
+    grant = world.offer("ann", amount=500, needs_approval=True)
+    with pytest.raises(refusals.AboveAuthority, match="takes a supervisor here"):
+        ledger.give(world.database, world["ann"], grant)
+    request = ledger.ask_approval(world.database, world["ann"], grant, approval_id=uuid4(), reason="first year")
+    assert request.state == "asked"
+
+
 def test_a_days_authority_is_used_up_to_the_penny(world: World) -> None:
     policy = small_policy()
     lines = tuple(replace(a, per_window=5_000) if a.role == "agent" else a for a in policy.authority)

@@ -123,3 +123,22 @@ def test_a_killed_scoring_leaves_the_scores_of_before(desk: Settings) -> None:
         process.wait()
         assert time.monotonic() < deadline, "the scoring never came to its COPY"
         assert connection.execute(ask).fetchall() == before
+
+
+def test_a_killed_training_leaves_the_models_of_before(desk: Settings) -> None:
+    ask = "SELECT model_version, status, sha256 FROM desk.model_versions ORDER BY model_version"
+    with psycopg.connect(db.admin_conninfo(desk), autocommit=True) as connection:
+        before = connection.execute(ask).fetchall()
+        process = subprocess.Popen(
+            [sys.executable, "-u", "-m", "churn", "train", "--database", desk.database],
+            cwd=PROJECT, env=os.environ.copy(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        assert process.stdout is not None
+        with process.stdout as said:
+            assert any("survival: learning" in line for line in said)
+            process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert connection.execute(ask).fetchall() == before
+        assert {kind: row.model_version for kind, row in registry.current(connection).items()} == {
+            "survival": 1, "risk": 2, "why": 3, "effect": 4,
+        }  # fmt: skip

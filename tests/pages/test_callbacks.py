@@ -37,7 +37,7 @@ def page(database: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTes
     monkeypatch.setenv("KEEPLINE_DATABASE", database.database)
     st.cache_resource.clear()
     app = AppTest.from_file(str(PROJECT / "pages/callbacks.py"), default_timeout=60)
-    app.query_params["who"] = "Ann · agent"  # as the URL carries it
+    app.query_params["who"] = "ann"  # as the URL carries it
     yield app
     st.cache_resource.clear()
 
@@ -85,7 +85,7 @@ def test_from_taking_the_first_to_its_outcome(page: AppTest, filled: psycopg.Con
 def test_the_card_opens_for_the_customer_and_the_person(page: AppTest, filled: psycopg.Connection) -> None:
     page.run().button(key="take-C2").click().run()
     (link,) = page.get("link_button")
-    assert parse_qs(urlsplit(link.proto.url).query) == {"account": ["C2"], "who": ["Ann · agent"]}
+    assert parse_qs(urlsplit(link.proto.url).query) == {"account": ["C2"], "who": ["ann"]}
 
 
 def test_no_answer_and_a_snooze_say_when_they_come_back(page: AppTest, filled: psycopg.Connection) -> None:
@@ -147,9 +147,7 @@ def test_a_queue_rung_through_says_so(page: AppTest, filled: psycopg.Connection)
     assert "Everybody worth a call has been rung" in shown(page.run())
 
 
-@pytest.mark.parametrize(
-    ("who", "may"), [("Nor · supervisor", True), ("Finn · finance", False), ("Lea · leader", False)]
-)
+@pytest.mark.parametrize(("who", "may"), [("nor", True), ("finn", False), ("lea", False)])
 def test_agents_and_supervisors_only(page: AppTest, filled: psycopg.Connection, who: str, may: bool) -> None:
     page.query_params["who"] = who
     text = shown(page.run())

@@ -22,6 +22,7 @@ from tests.core.callers import TODAY, bill, line, scene, unresolved
 from tests.factories import put, put_customer
 from tests.ledger_world import NOON, populate
 
+LEAVING = "You were in touch on 3 Nov about leaving."
 FAULT = "I can see the fault from 3 Nov still isn’t settled."
 
 
@@ -82,6 +83,11 @@ def test_a_gain_that_is_shown_goes_before_a_larger_one_that_is_not() -> None:
         (
             {"contacts": (unresolved(12),)},
             f"{FAULT} That’s on us, and I’m sorry. I’m ringing to put it right. Is now a good time?",
+            "1 contact not resolved since 3 Nov",
+        ),
+        (
+            {"contacts": (unresolved(12, "cancel"),)},  # a wish to leave is no fault to apologise for
+            f"{LEAVING} I’d like to hear what would put it right. Is now a good time to talk?",
             "1 contact not resolved since 3 Nov",
         ),
         (

@@ -25,6 +25,7 @@ SURE = 1e-9  # chances are kept this far from certainty
 LAST_QUESTION = re.compile(r"(^|(?<=[.!]))[^.!]*\?$")
 NOTHING_KNOWN = "I’m ringing to ask how things are going with us."
 GOOD_TIME = "Is now a good time to talk?"
+LEAVING = "You were in touch on {} about leaving. I’d like to hear what would put it right. Is now a good time to talk?"
 PUT_RIGHT = "I’m ringing to put it right. Is now a good time?"
 
 
@@ -81,6 +82,9 @@ def better(one: Gain, other: Gain) -> Array:
 def ring_with(scene: Scene) -> Opening:
     """What to open a call of ours with: the problem they have; the question for why they ring makes way for ours."""
     opening = say_first(scene)
+    still_open = scene.still_open(90)
+    if still_open and "cancel" in (still_open[0].reason or "").lower():
+        return Opening(LEAVING.format(scene.day(still_open[0].started_at)), opening.ground)
     told = LAST_QUESTION.sub("", opening.text)
     purpose = PUT_RIGHT if opening.is_our_fault else GOOD_TIME
     return Opening(f"{told or NOTHING_KNOWN} {purpose}", opening.ground, opening.is_our_fault)

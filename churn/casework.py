@@ -191,16 +191,15 @@ def reckon(
     facts: records.CallerFacts, models: Models, company: records.Company, *, case_id: str, usual_risk: float | None
 ) -> Card:
     """The card from facts and models: no reading, no writing."""
-    today = store.local_day(facts.as_of, company.time_zone)
-    scene = Scene(facts, _values(facts), today, company.time_zone, facts.customer.currency)
+    scene = scene_of(facts, company)
     ahead = _look_ahead(facts, models, company, scene) if facts.features.get("live_subscriptions") else _Ahead()
     why, trouble = _why(models.why, facts, scene)
     return Card(
         case_id=case_id,
         company=company,
         facts=facts,
-        today=today,
-        state=state_of(facts, today),
+        today=scene.today,
+        state=state_of(facts, scene.today),
         opening=say_first(scene),
         why=why,
         reasons=ahead.reasons,

@@ -25,6 +25,7 @@ from psycopg.rows import dict_row
 from psycopg_pool import PoolTimeout, TooManyRequests
 
 from churn.core.grants import Session
+from churn.core.records import Staff
 from churn.db import Database
 from churn.queries import query
 from churn.refusals import Busy, Unconfirmed, refusal
@@ -120,7 +121,7 @@ def _named(error: psycopg.Error) -> Exception:
     return refusal(error.sqlstate or "", error.diag.message_primary or "", facts, error.diag.message_hint)
 
 
-def role_of(session: Session) -> str:
+def role_of(session: Session | Staff) -> str:
     return ROLES.get(session.role, session.role)
 
 

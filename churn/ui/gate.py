@@ -11,6 +11,7 @@ import streamlit as st
 from churn import casework, db, ledger, store
 from churn.core import records
 from churn.core.grants import Session as GrantSession
+from churn.gateway import role_of
 from churn.refusals import NotSignedIn, PersonUnknown, RoleChanged, SessionEnded
 from churn.settings import Settings, read_settings
 
@@ -23,14 +24,6 @@ PAGES = {
     "desk": ("Desk", ":material/support_agent:", ("agent", "supervisor")),
     "callbacks": ("Callbacks", ":material/phone_callback:", ("agent", "supervisor")),
     "approvals": ("Approvals", ":material/approval_delegation:", ("supervisor",)),
-}
-ROLE_OF_STAFF = {
-    "agent": "agent",
-    "supervisor": "supervisor",
-    "leader": "leader",
-    "finance": "finance",
-    "analyst": "analyst",
-    "administrator": "admin",
 }
 
 
@@ -78,7 +71,7 @@ def gate(page: str) -> Session:
         whom = " and ".join(f"{role}s" for role in roles)
         st.info(f"{title} is for {whom}; you are here as {person.role}.", icon=":material/lock:")
         st.stop()
-    return Session(database, company, person, ROLE_OF_STAFF[person.role], grants, datetime.now(UTC))
+    return Session(database, company, person, role_of(person), grants, datetime.now(UTC))
 
 
 def _who(staff: list[records.Staff]) -> records.Staff:

@@ -15,6 +15,7 @@ from psycopg.rows import class_row, dict_row
 
 from churn import casework, store
 from churn.core.callback import ring_with
+from churn.core.grants import Session
 from churn.core.records import Company
 from churn.core.say import Opening
 from churn.db import Database
@@ -110,12 +111,12 @@ def opening_of(connection: psycopg.Connection, customer_id: str, company: Compan
     return ring_with(casework.scene_of(store.caller_facts(connection, customer_id, as_of, company.time_zone), company))
 
 
-def take(database: Database, role: str, staff_id: str, customer_id: str) -> Held:
+def take(database: Database, me: Session, customer_id: str) -> Held:
     """Take one customer; taking the same again is no harm. Raises Taken, HoldsOne."""
-    asked = {"customer_id": customer_id, "staff_id": staff_id, "minutes": HOLD_MINUTES}
-    with database.transaction(role) as connection:
+    asked = {"customer_id": customer_id, "staff_id": me.staff_id, "minutes": HOLD_MINUTES}
+    with database.transaction(me) as connection:
         connection.execute(query("callbacks", "take"), asked)
-        held = mine(connection, staff_id)
+        held = mine(connection, me.staff_id)
     if held is None:
         raise Taken(Taken.__doc__)
     if held.customer_id != customer_id:
@@ -124,7 +125,7 @@ def take(database: Database, role: str, staff_id: str, customer_id: str) -> Held
 
 
 def finish(
-    database: Database, role: str, staff_id: str, customer_id: str, what: str, *, until: datetime | None = None
+    database: Database, me: Session, customer_id: str, what: str, *, until: datetime | None = None
 ) -> datetime:
     """Write down what came of it: an outcome, `snoozed` (with `until`) or `released`; when they may be rung again.
 
@@ -134,10 +135,10 @@ def finish(
     if what not in {*OUTCOMES, "snoozed", "released"} or (what == "snoozed") != (until is not None):
         raise ValueError(f"A call does not end as {what}{' without a day' if until is None else ''}.")
     asked = {
-        "customer_id": customer_id, "staff_id": staff_id, "what": what, "until": until, "rest_days": REST_DAYS,
+        "customer_id": customer_id, "staff_id": me.staff_id, "what": what, "until": until, "rest_days": REST_DAYS,
         "again_hours": AGAIN_HOURS, "most_misses": MOST_MISSES,
     }  # fmt: skip
-    with database.transaction(role) as connection:
+    with database.transaction(me) as connection:
         row = connection.execute(query("callbacks", "finish"), asked).fetchone()
         row = row or connection.execute(query("callbacks", "finished_before"), asked).fetchone()
     if row is None:

@@ -18,6 +18,7 @@ from churn.core import features, records, words
 from churn.core.demand import EffectInUse
 from churn.core.effect import ConcessionEffect
 from churn.core.fitted import Fitted
+from churn.core.grants import Session
 from churn.core.outlook import Economics, Outlook, look_ahead, risk_and_moves
 from churn.core.reasons import Reason, explain, say
 from churn.core.risk import ChurnRisk
@@ -138,18 +139,17 @@ def open_case(
     models: Models,
     customer_id: str,
     *,
-    staff_id: str,
-    role: str,
+    me: Session,
     clock: datetime,
     opened_by: str,
 ) -> Card:
     """Read one caller fresh and reckon the card. Raises store.NoSuchCustomer, store.NoCompany."""
-    with database.transaction(role) as connection:
+    with database.transaction(me) as connection:
         company = store.company(connection)
         as_of = store.moment(connection, customer_id, clock)
         facts = store.caller_facts(connection, customer_id, as_of, company.time_zone)
         usual = store.usual_risk(connection)
-        opened = {"staff_id": staff_id, "customer_id": customer_id, "opened_by": opened_by}
+        opened = {"staff_id": me.staff_id, "customer_id": customer_id, "opened_by": opened_by}
         row = connection.execute(query("customers", "open_case"), opened).fetchone()
     return reckon(facts, models, company, case_id=str(row[0]) if row else "", usual_risk=usual)
 
@@ -166,17 +166,17 @@ class Ending:
     referral: str | None = None  # asked, made or missed
 
 
-def note_cancel(database: Database, role: str, staff_id: str, case_id: str) -> None:
+def note_cancel(database: Database, me: Session, case_id: str) -> None:
     """The caller said "cancel": from now on the way out is timed."""
-    with database.transaction(role) as connection:
-        connection.execute(query("customers", "note_cancel"), {"case_id": case_id, "staff_id": staff_id})
+    with database.transaction(me) as connection:
+        connection.execute(query("customers", "note_cancel"), {"case_id": case_id, "staff_id": me.staff_id})
 
 
-def close_case(database: Database, role: str, staff_id: str, case_id: str, ending: Ending) -> float | None:
+def close_case(database: Database, me: Session, case_id: str, ending: Ending) -> float | None:
     """Write down how a case ended, once; seconds from the first "cancel" to done, where it was cancelled."""
-    with database.transaction(role) as connection:
+    with database.transaction(me) as connection:
         row = connection.execute(
-            query("customers", "close_case"), asdict(ending) | {"case_id": case_id, "staff_id": staff_id}
+            query("customers", "close_case"), asdict(ending) | {"case_id": case_id, "staff_id": me.staff_id}
         ).fetchone()
     return row[0] if row else None
 

@@ -18,6 +18,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from psycopg_pool import ConnectionPool
 
+from churn.core.grants import Session
 from churn.server import embedded_conninfo, ensure_server
 from churn.settings import SQL, Settings
 
@@ -32,6 +33,7 @@ KEEPALIVE = {
 LOGIN = "keepline"  # the app's login on the embedded server: no superuser
 MIGRATION_LOCK = 7_305_112
 ROLES = ("owner", "batch", "agent", "supervisor", "leader", "finance", "analyst", "admin")
+ROLE_OF_PERSON = {"administrator": "admin"}  # a person's role is the database role of that name, but for this one
 
 
 class UnknownRole(ValueError):
@@ -70,20 +72,30 @@ def connect(settings: Settings, role: str) -> psycopg.Connection:
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """The app's pool. Every transaction names its role; nothing runs without one."""
+    """The app's pool. Every transaction says who acts: a signed-in person, or a database role for a job."""
 
     pool: ConnectionPool
 
     @contextmanager
-    def transaction(self, role: str) -> Iterator[psycopg.Connection]:
-        """One transaction as `keepline_<role>`, committed at the end, rolled back on an error."""
+    def transaction(self, who: Session | str) -> Iterator[psycopg.Connection]:
+        """One transaction as the database role of `who`, committed at the end, rolled back on an error."""
         with self.pool.connection() as connection, connection.transaction():
-            connection.execute(sql.SQL("SET LOCAL ROLE {}").format(_role(role)))
+            connection.execute(acting(who))
             yield connection
 
     def close(self) -> None:
         """Give all connections back to the server."""
         self.pool.close()
+
+
+def acting(who: Session | str) -> sql.Composed:
+    """The settings a transaction of `who` begins with. Raises UnknownRole."""
+    return sql.SQL("SET LOCAL ROLE {}").format(_role(role_of(who)))
+
+
+def role_of(who: Session | str) -> str:
+    """The database role, without its prefix, somebody acts in."""
+    return who if isinstance(who, str) else ROLE_OF_PERSON.get(who.role, who.role)
 
 
 def open_database(settings: Settings, *, size: int = 16) -> Database:

@@ -16,7 +16,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import fields
-from functools import cache
 from typing import Any, LiteralString, TypeVar, cast
 
 import psycopg
@@ -25,8 +24,7 @@ from psycopg.rows import dict_row
 from psycopg_pool import PoolTimeout, TooManyRequests
 
 from churn.core.grants import Session
-from churn.core.records import Staff
-from churn.db import Database
+from churn.db import Database, acting
 from churn.queries import query
 from churn.refusals import Busy, Unconfirmed, refusal
 
@@ -37,7 +35,6 @@ TRIES = 3
 PAUSE_SECONDS = 0.05  # before the second try; doubled for the third, jittered by half
 STATEMENT_SECONDS = 5  # the server gives up on a call
 DEADLINE_SECONDS = 6.0  # the client gives up on the server
-ROLES = {"administrator": "admin"}  # a person's role is the database role of that name, but for this one
 UNDONE = ("40001", "40P01", "55P03", "57014", "53")  # the server says so itself: nothing was done
 
 
@@ -46,7 +43,7 @@ def act(
 ) -> Row:
     """One act of a signed-in person: its row, or its refusal raised."""
     held = {**params, "token": session.token}
-    return verdict(rows_of(database, role_of(session), noun, name, held, tries=tries)[0])
+    return verdict(rows_of(database, session, noun, name, held, tries=tries)[0])
 
 
 def verdict(row: Row) -> Row:
@@ -56,10 +53,13 @@ def verdict(row: Row) -> Row:
 
 
 def rows_of(
-    database: Database, role: str, noun: str, name: str, params: Mapping[str, Any], *, tries: int = TRIES
+    database: Database, who: Session | str, noun: str, name: str, params: Mapping[str, Any], *, tries: int = TRIES
 ) -> list[Row]:
-    """Rows of one named statement in a transaction of its own, tried again while the answer is unknown or undone."""
-    message, is_unknown = compose(role, query(noun, name)), False
+    """Rows of one named statement in a transaction of its own, tried again while the answer is unknown or undone.
+
+    `who` is the signed-in person who acts, or for a job the database role.
+    """
+    message, is_unknown = compose(who, query(noun, name)), False
     for attempt in range(tries):
         if attempt:
             time.sleep(PAUSE_SECONDS * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
@@ -89,10 +89,9 @@ def _once(database: Database, message: sql.Composed, params: Mapping[str, Any]) 
                 connection.autocommit = False
 
 
-@cache
-def compose(role: str, statement: LiteralString) -> sql.Composed:
-    return sql.SQL("SET LOCAL statement_timeout = {}; SET LOCAL ROLE {}; {}").format(
-        sql.Literal(f"{STATEMENT_SECONDS}s"), sql.Identifier(f"keepline_{role}"), sql.SQL(statement)
+def compose(who: Session | str, statement: LiteralString) -> sql.Composed:
+    return sql.SQL("SET LOCAL statement_timeout = {}; {}; {}").format(
+        sql.Literal(f"{STATEMENT_SECONDS}s"), acting(who), sql.SQL(statement)
     )
 
 
@@ -119,10 +118,6 @@ def _named(error: psycopg.Error) -> Exception:
         return error
     facts = json.loads(error.diag.message_detail or "{}")
     return refusal(error.sqlstate or "", error.diag.message_primary or "", facts, error.diag.message_hint)
-
-
-def role_of(session: Session | Staff) -> str:
-    return ROLES.get(session.role, session.role)
 
 
 def record(kind: type[T], row: Mapping[str, Any]) -> T:

@@ -18,7 +18,7 @@ from churn.core.grants import Decision, Difference, Entry, Grant, Headroom, Pers
 from churn.core.policy import Policy
 from churn.core.policy_problems import problems
 from churn.db import Database
-from churn.gateway import act, record, role_of, rows_of, verdict
+from churn.gateway import act, record, rows_of, verdict
 from churn.policies import as_document
 from churn.policies.stored import policy_version
 from churn.refusals import Busy, PolicyHasProblems, Unconfirmed
@@ -34,12 +34,12 @@ def open_session(database: Database, staff_id: str, *, hours: float = 12) -> Ses
 
 def close_session(database: Database, session: Session) -> None:
     """Sign out; the token is worth nothing from now on."""
-    rows_of(database, role_of(session), "ledger", "close_session", {"token": session.token})
+    rows_of(database, session, "ledger", "close_session", {"token": session.token})
 
 
 def person(database: Database, session: Session) -> Person:
     """Who holds the session, as of now. Raises NotSignedIn, SessionEnded, RoleChanged."""
-    return record(Person, rows_of(database, role_of(session), "ledger", "person", {"token": session.token})[0])
+    return record(Person, rows_of(database, session, "ledger", "person", {"token": session.token})[0])
 
 
 # decisions and grants
@@ -79,7 +79,7 @@ def give(database: Database, session: Session, grant: Grant) -> Entry:
 def find_grant(database: Database, session: Session, decision_id: UUID) -> Entry | None:
     """What was given from a decision of mine: the answer after Unconfirmed. None: nothing so far."""
     params = {"token": session.token, "decision_id": decision_id}
-    rows = rows_of(database, role_of(session), "ledger", "grant_of", params)
+    rows = rows_of(database, session, "ledger", "grant_of", params)
     return record(Entry, rows[0] | {"is_replay": True}) if rows else None
 
 
@@ -151,14 +151,14 @@ def withdraw_approval(database: Database, session: Session, approval_id: UUID) -
 
 def approval(database: Database, session: Session, approval_id: UUID) -> Request | None:
     """One request with its state as it is now; cheap enough to ask every second."""
-    rows = rows_of(database, role_of(session), "approvals", "request", {"approval_id": approval_id})
+    rows = rows_of(database, session, "approvals", "request", {"approval_id": approval_id})
     return record(Request, rows[0]) if rows else None
 
 
 def approvals_waiting(database: Database, session: Session) -> list[Request]:
     """Requests that wait for this person's answer, the one that expires first at the top."""
     params = {"staff_id": session.staff_id, "team": session.team}
-    return [record(Request, row) for row in rows_of(database, role_of(session), "approvals", "waiting", params)]
+    return [record(Request, row) for row in rows_of(database, session, "approvals", "waiting", params)]
 
 
 def name_stand_in(database: Database, session: Session, *, team: str, staff_id: str, hours: float) -> None:
@@ -209,19 +209,19 @@ def confirm_budget(database: Database, session: Session, proposal_id: UUID) -> N
 
 def headroom(database: Database, session: Session, team: str) -> list[Headroom]:
     """What is left of each of a team's budgets now."""
-    rows = rows_of(database, role_of(session), "ledger", "headroom", {"team": team})
+    rows = rows_of(database, session, "ledger", "headroom", {"team": team})
     return [record(Headroom, row) for row in rows]
 
 
 def authority_used(database: Database, session: Session) -> dict[str, int]:
     """By instrument, what my own authority has been used for in the window that holds now."""
-    rows = rows_of(database, role_of(session), "ledger", "authority_used", {"staff_id": session.staff_id})
+    rows = rows_of(database, session, "ledger", "authority_used", {"staff_id": session.staff_id})
     return {row["instrument"]: row["spent"] for row in rows}
 
 
 def customer_grants(database: Database, session: Session, customer_id: str) -> list[Entry]:
     """The grants of a customer that stand, newest first."""
-    rows = rows_of(database, role_of(session), "ledger", "customer_grants", {"customer_id": customer_id})
+    rows = rows_of(database, session, "ledger", "customer_grants", {"customer_id": customer_id})
     return [record(Entry, row) for row in rows]
 
 
@@ -248,8 +248,8 @@ def publish_policy(
     database: Database, session: Session, version: int, *, effective_from: datetime | None = None
 ) -> None:
     """Put somebody else's draft in force (None: from now). Raises PolicyHasProblems with all of them."""
-    draft = policy_version(database, role_of(session), version)
-    begins = effective_from or rows_of(database, role_of(session), "policy", "clock", {})[0]["now"]
+    draft = policy_version(database, session, version)
+    begins = effective_from or rows_of(database, session, "policy", "clock", {})[0]["now"]
     found = problems(draft, begins.date()) if draft else []
     if found:
         raise PolicyHasProblems(

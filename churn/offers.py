@@ -29,7 +29,7 @@ from churn.core.policy import Case, Policy, rule_on
 from churn.core.question import Ask, Question, Respond, Trial, Worth, from_level, respond_with
 from churn.core.worth import clv
 from churn.db import Database
-from churn.gateway import role_of, rows_of
+from churn.gateway import rows_of
 from churn.policies.stored import policy_in_force, policy_version
 
 TRIAL = "opening"
@@ -70,7 +70,7 @@ class Offer:
 
 def make_offer(database: Database, session: Session, card: Card, models: Models, call: Call) -> Offer:
     """Reckon the ladder for a call as it stands and store it. Raises NoPolicy, and the ledger's refusals."""
-    policy = policy_in_force(database, role_of(session))
+    policy = policy_in_force(database, session)
     if policy is None:
         raise NoPolicy(NoPolicy.__doc__)
     question, respond = ask_core(database, session, card, models, call, policy=policy)
@@ -110,10 +110,10 @@ def ask_core(
     return replace(question, levers=levers), _respond(card, models.effect, call)
 
 
-def recompute(database: Database, role: str, decision_id: UUID) -> tuple[Ladder, Mapping[str, Any]]:
+def recompute(database: Database, who: Session | str, decision_id: UUID) -> tuple[Ladder, Mapping[str, Any]]:
     """The ladder of a stored decision made anew, and the receipt as it was stored. Raises NoSuchDecision."""
-    receipt = receipt_of(database, role, decision_id)
-    policy = policy_version(database, role, receipt["inputs"]["policy_version"])
+    receipt = receipt_of(database, who, decision_id)
+    policy = policy_version(database, who, receipt["inputs"]["policy_version"])
     if policy is None:
         raise NoSuchDecision(f"Policy version {receipt['inputs']['policy_version']} is gone.")
     return replay(policy, receipt["inputs"]), receipt
@@ -124,9 +124,9 @@ def differences(made: Ladder, receipt: Mapping[str, Any]) -> list[str]:
     return list(_differences("", receipt, json.loads(json.dumps(made.as_receipt()))))
 
 
-def receipt_of(database: Database, role: str, decision_id: UUID) -> Mapping[str, Any]:
+def receipt_of(database: Database, who: Session | str, decision_id: UUID) -> Mapping[str, Any]:
     """What a decision was made from and what it showed, as it was stored. Raises NoSuchDecision."""
-    rows = rows_of(database, role, "ledger", "decision", {"decision_id": decision_id})
+    rows = rows_of(database, who, "ledger", "decision", {"decision_id": decision_id})
     if not rows:
         raise NoSuchDecision(f"There is no decision {decision_id}.")
     return cast(Mapping[str, Any], rows[0]["receipt"])
@@ -134,7 +134,7 @@ def receipt_of(database: Database, role: str, decision_id: UUID) -> Mapping[str,
 
 def asked_rung(database: Database, session: Session, request: Request) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """The rung a supervisor is asked for, as it was shown, and the receipt it stands in."""
-    receipt = receipt_of(database, role_of(session), request.decision_id)
+    receipt = receipt_of(database, session, request.decision_id)
     terms = (request.instrument, request.amount)
     found: Mapping[str, Any] = next((r for r in receipt["rungs"] if (r["instrument"], r["amount"]) == terms), {})
     return found, receipt
@@ -274,7 +274,7 @@ def _prices(
     scale = 10 ** exponent(currency)
     left = sum(budget.headroom for budget in budgets) / scale
     days = (budgets[0].ends_at - budgets[0].starts_at).days * float(1 - budgets[0].elapsed)
-    rows = rows_of(database, role_of(session), "ledger", "team_agents", {"team": session.team})
+    rows = rows_of(database, session, "ledger", "team_agents", {"team": session.team})
     price = effect.demand.price(left=left, agents=int(rows[0]["agents"]), days_left=days)
     return {budget.instrument: price for budget in budgets}
 

@@ -241,16 +241,16 @@ def test_the_queue_is_ranked_by_gain_and_what_is_not_shown_stands_apart(opened: 
 
 
 def test_who_is_taken_is_gone_from_the_queue_for_everybody_else(opened: db.Database) -> None:
-    held = callbacks.take(opened, "agent", "ann", "C1")
+    held = callbacks.take(opened, world["ann"], "C1")
     assert (held.customer_id, held.gain, held.misses) == ("C1", 900, 0)
-    assert callbacks.take(opened, "agent", "ann", "C1") == held  # a second click
+    assert callbacks.take(opened, world["ann"], "C1") == held  # a second click
     assert waiting(opened) == ["C2"]
     with pytest.raises(callbacks.Taken, match="Somebody else has them"):
-        callbacks.take(opened, "agent", "abe", "C1")
+        callbacks.take(opened, world["abe"], "C1")
     with pytest.raises(callbacks.HoldsOne, match="taken somebody already"):
-        callbacks.take(opened, "agent", "ann", "C2")
+        callbacks.take(opened, world["ann"], "C2")
     with pytest.raises(callbacks.Taken):
-        callbacks.take(opened, "agent", "abe", "NOBODY")
+        callbacks.take(opened, world["abe"], "NOBODY")
 
 
 def test_of_32_who_take_the_same_one_has_it(opened: db.Database, owner: psycopg.Connection) -> None:
@@ -259,7 +259,7 @@ def test_of_32_who_take_the_same_one_has_it(opened: db.Database, owner: psycopg.
     def one(number: int) -> str:
         start.wait()
         try:
-            return callbacks.take(opened, "agent", f"agent{number}", "C1").customer_id
+            return callbacks.take(opened, world[f"agent{number}"], "C1").customer_id
         except callbacks.Taken:
             return "taken"
 
@@ -277,10 +277,10 @@ def test_32_who_ring_through_a_queue_ring_everybody_once(opened: db.Database, ow
         done, staff_id = 0, f"agent{number}"
         while first := waiting(opened, most=1):
             try:
-                callbacks.take(opened, "agent", staff_id, first[0])
+                callbacks.take(opened, world[staff_id], first[0])
             except callbacks.Taken:
                 continue
-            callbacks.finish(opened, "agent", staff_id, first[0], "reached")
+            callbacks.finish(opened, world[staff_id], first[0], "reached")
             done += 1
         return done
 
@@ -294,22 +294,22 @@ def test_32_who_ring_through_a_queue_ring_everybody_once(opened: db.Database, ow
 
 
 def test_a_hold_ends_by_itself_and_somebody_else_may_take_it(opened: db.Database, owner: psycopg.Connection) -> None:
-    callbacks.take(opened, "agent", "ann", "C1")
+    callbacks.take(opened, world["ann"], "C1")
     later(owner, minutes=29)
     assert waiting(opened) == ["C2"]
     later(owner, minutes=2)
     assert waiting(opened) == ["C1", "C2"]
-    assert callbacks.take(opened, "agent", "abe", "C1").customer_id == "C1"
+    assert callbacks.take(opened, world["abe"], "C1").customer_id == "C1"
     with pytest.raises(callbacks.NotHeld, match="somebody else took it"):
-        callbacks.finish(opened, "agent", "ann", "C1", "kept")
+        callbacks.finish(opened, world["ann"], "C1", "kept")
 
 
 def test_an_outcome_said_late_still_counts_while_nobody_took_them(
     opened: db.Database, owner: psycopg.Connection
 ) -> None:
-    callbacks.take(opened, "agent", "ann", "C1")
+    callbacks.take(opened, world["ann"], "C1")
     later(owner, minutes=45)
-    callbacks.finish(opened, "agent", "ann", "C1", "kept")
+    callbacks.finish(opened, world["ann"], "C1", "kept")
     assert waiting(opened) == ["C2"]
 
 
@@ -317,8 +317,8 @@ def test_an_outcome_said_late_still_counts_while_nobody_took_them(
 def test_who_was_reached_is_left_in_peace_for_thirty_days(
     opened: db.Database, owner: psycopg.Connection, what: str
 ) -> None:
-    callbacks.take(opened, "agent", "ann", "C1")
-    free_from = callbacks.finish(opened, "agent", "ann", "C1", what)
+    callbacks.take(opened, world["ann"], "C1")
+    free_from = callbacks.finish(opened, world["ann"], "C1", what)
     assert timedelta(days=29, hours=23) < free_from - datetime.now(UTC) <= timedelta(days=30)
     later(owner, days=29)
     assert waiting(opened) == ["C2"]
@@ -328,13 +328,13 @@ def test_who_was_reached_is_left_in_peace_for_thirty_days(
 
 def test_no_answer_comes_back_tomorrow_and_rests_after_three(opened: db.Database, owner: psycopg.Connection) -> None:
     for _ in range(2):
-        callbacks.take(opened, "agent", "ann", "C1")
-        callbacks.finish(opened, "agent", "ann", "C1", "no_answer")
+        callbacks.take(opened, world["ann"], "C1")
+        callbacks.finish(opened, world["ann"], "C1", "no_answer")
         assert waiting(opened) == ["C2"]
         later(owner, hours=20, minutes=1)
         assert waiting(opened) == ["C1", "C2"]
-    assert callbacks.take(opened, "agent", "ann", "C1").misses == 2
-    callbacks.finish(opened, "agent", "ann", "C1", "no_answer")
+    assert callbacks.take(opened, world["ann"], "C1").misses == 2
+    callbacks.finish(opened, world["ann"], "C1", "no_answer")
     later(owner, days=29)
     assert waiting(opened) == ["C2"]
 
@@ -342,12 +342,12 @@ def test_no_answer_comes_back_tomorrow_and_rests_after_three(opened: db.Database
 def test_put_back_is_free_at_once_and_a_snooze_waits_for_its_day(
     opened: db.Database, owner: psycopg.Connection
 ) -> None:
-    callbacks.take(opened, "agent", "ann", "C1")
-    callbacks.finish(opened, "agent", "ann", "C1", "released")
+    callbacks.take(opened, world["ann"], "C1")
+    callbacks.finish(opened, world["ann"], "C1", "released")
     assert waiting(opened) == ["C1", "C2"]
-    callbacks.take(opened, "agent", "ann", "C1")
+    callbacks.take(opened, world["ann"], "C1")
     until = datetime.now(UTC) + timedelta(days=3)
-    assert callbacks.finish(opened, "agent", "ann", "C1", "snoozed", until=until) == until
+    assert callbacks.finish(opened, world["ann"], "C1", "snoozed", until=until) == until
     later(owner, days=2, hours=23)
     assert waiting(opened) == ["C2"]
     later(owner, hours=1, minutes=1)
@@ -356,25 +356,25 @@ def test_put_back_is_free_at_once_and_a_snooze_waits_for_its_day(
 
 @pytest.mark.parametrize(("what", "until"), [("snoozed", None), ("kept", NOON), ("bought", None)])
 def test_an_ending_that_is_none_is_refused(opened: db.Database, what: str, until: datetime | None) -> None:
-    callbacks.take(opened, "agent", "ann", "C1")
+    callbacks.take(opened, world["ann"], "C1")
     with pytest.raises(ValueError, match=what):
-        callbacks.finish(opened, "agent", "ann", "C1", what, until=until)
+        callbacks.finish(opened, world["ann"], "C1", what, until=until)
 
 
 def test_a_second_click_on_an_outcome_counts_once(opened: db.Database, owner: psycopg.Connection) -> None:
-    callbacks.take(opened, "agent", "ann", "C1")
-    first = callbacks.finish(opened, "agent", "ann", "C1", "kept")
-    assert callbacks.finish(opened, "agent", "ann", "C1", "kept") == first
+    callbacks.take(opened, world["ann"], "C1")
+    first = callbacks.finish(opened, world["ann"], "C1", "kept")
+    assert callbacks.finish(opened, world["ann"], "C1", "kept") == first
     with pytest.raises(callbacks.NotHeld):
-        callbacks.finish(opened, "agent", "ann", "C1", "left")
+        callbacks.finish(opened, world["ann"], "C1", "left")
     assert events(owner) == {"taken": 1, "kept": 1}
 
 
 def test_the_day_adds_up(opened: db.Database) -> None:
     for staff_id, customer_id, what in (("ann", "C1", "kept"), ("abe", "C2", "no_answer")):
-        callbacks.take(opened, "agent", staff_id, customer_id)
-        callbacks.finish(opened, "agent", staff_id, customer_id, what)
-    callbacks.take(opened, "agent", "ben", "C3")
+        callbacks.take(opened, world[staff_id], customer_id)
+        callbacks.finish(opened, world[staff_id], customer_id, what)
+    callbacks.take(opened, world["ben"], "C3")
     with opened.transaction("agent") as connection:
         standing = callbacks.standing(connection, "ann")
     assert standing == callbacks.Progress(0, 0, 1, NOON, {"kept": 1, "no_answer": 1}, 1)

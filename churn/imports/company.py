@@ -11,6 +11,13 @@ from churn.imports.mapping import Company
 from churn.imports.values import Rules
 
 
+# Who sits at the desk of an imported company until it has a staff list of its own; local mode only.
+LOCAL_STAFF = [
+    (role, f"Local {role}", role, "local")
+    for role in ("agent", "supervisor", "leader", "finance", "analyst", "administrator")
+]
+
+
 class OtherCompany(RuntimeError):
     """The database already holds another company's data."""
 
@@ -58,6 +65,11 @@ def write_company(conn: psycopg.Connection, company: Company) -> None:
                 company.data_until,
                 company.monthly_churn,
             ],
+        )
+        conn.cursor().executemany(
+            "INSERT INTO desk.staff (staff_id, name, role, team) SELECT %s, %s, %s, %s "
+            "WHERE NOT EXISTS (SELECT FROM desk.staff s WHERE s.team IS DISTINCT FROM 'local') ON CONFLICT DO NOTHING",
+            LOCAL_STAFF,
         )
 
 

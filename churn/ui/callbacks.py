@@ -38,7 +38,7 @@ ALL_DONE = "Everybody worth a call has been rung or is on the line. Who did not 
 
 def show_callbacks(session: Session) -> None:
     """Whom I hold, else the queue to take from."""
-    with session.database.transaction(session.role) as connection:
+    with session.database.transaction(session.me) as connection:
         standing = callbacks.standing(connection, session.staff_id)
         held = callbacks.mine(connection, session.staff_id)
     _progress(session, standing)
@@ -72,7 +72,7 @@ def _queue(session: Session, standing: Progress) -> None:
         "Sort by", list(SORTS), default="gain", required=True, format_func=SORTS.__getitem__, key="callback_sort",
         bind="query-params",
     )  # fmt: skip
-    with session.database.transaction(session.role) as connection:
+    with session.database.transaction(session.me) as connection:
         shown = callbacks.queue(connection, is_shown=True, order=str(order), most=MOST_SHOWN)
         likely = callbacks.queue(connection, is_shown=False, order=str(order), most=MOST_SHOWN)
         openings = _openings(connection, session, [*shown, *likely])
@@ -132,7 +132,7 @@ def _about(amount: int | None, currency: str) -> str:
 
 
 def _held(session: Session, held: Held) -> None:
-    with session.database.transaction(session.role) as connection:
+    with session.database.transaction(session.me) as connection:
         opening = _openings(connection, session, [held]).get(held.customer_id)
     with st.container(border=True, key="callback_held"):
         heading("On your line")
@@ -203,14 +203,14 @@ def _openings(
 
 def _take(session: Session, customer_id: str) -> None:
     try:
-        callbacks.take(session.database, session.role, session.staff_id, customer_id)
+        callbacks.take(session.database, session.me, customer_id)
     except (Taken, HoldsOne) as refusal:
         st.session_state["callback_said"] = str(refusal)
 
 
 def _finish(session: Session, customer_id: str, what: str, until: datetime | None = None) -> None:
     try:
-        free_from = callbacks.finish(session.database, session.role, session.staff_id, customer_id, what, until=until)
+        free_from = callbacks.finish(session.database, session.me, customer_id, what, until=until)
     except NotHeld as refusal:
         st.session_state["callback_said"] = str(refusal)
         return

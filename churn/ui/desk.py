@@ -20,7 +20,7 @@ def show_caller(session: Session, asked: Asked) -> None:
         show_card(held[1])
         show_offer(session, held[1], in_use)
         return
-    with session.database.transaction(session.role) as connection:
+    with session.database.transaction(session.me) as connection:
         found = casework.find(connection, asked, session.company)
     if len(found.matches) != 1:
         choose(session, found)
@@ -30,8 +30,7 @@ def show_caller(session: Session, asked: Asked) -> None:
             session.database,
             in_use,
             found.matches[0].customer_id,
-            staff_id=session.staff_id,
-            role=session.role,
+            me=session.me,
             clock=session.clock,
             opened_by=asked.by,
         )

@@ -88,7 +88,7 @@ def _nobody(session: Session, found: casework.Found) -> None:
 
 
 def _recent(session: Session) -> None:
-    with session.database.transaction(session.role) as connection:
+    with session.database.transaction(session.me) as connection:
         recent = store.recent_callers(connection, session.staff_id)
     if not recent:
         st.caption("Callers you open are listed here, so that you find them again after the call drops.")

@@ -10,8 +10,7 @@ import streamlit as st
 
 from churn import casework, db, ledger, store
 from churn.core import records
-from churn.core.grants import Session as GrantSession
-from churn.gateway import role_of
+from churn.core.grants import Session as SignedIn
 from churn.refusals import NotSignedIn, PersonUnknown, RoleChanged, SessionEnded
 from churn.settings import Settings, read_settings
 
@@ -34,8 +33,7 @@ class Session:
     database: db.Database
     company: records.Company
     person: records.Staff
-    role: str  # the database role's name without its prefix
-    grants: GrantSession | None  # what the ledger knows the person by; None: may give nothing
+    me: SignedIn  # what the database knows the person by: whoever reads or acts through it
     clock: datetime
 
     @property
@@ -55,9 +53,12 @@ def gate(page: str) -> Session:
             company = store.company(connection)
             staff = store.desk_staff(connection)
         person = _who(staff)
-        grants = _signed_in(database, person)
+        me = _signed_in(database, person)
     except store.NoCompany as nobody:
         st.info(str(nobody), icon=":material/inbox:")
+        st.stop()
+    except PersonUnknown as nobody:
+        st.info(str(nobody), icon=":material/person_off:")
         st.stop()
     except psycopg.OperationalError:
         st.warning(
@@ -71,13 +72,13 @@ def gate(page: str) -> Session:
         whom = " and ".join(f"{role}s" for role in roles)
         st.info(f"{title} is for {whom}; you are here as {person.role}.", icon=":material/lock:")
         st.stop()
-    return Session(database, company, person, role_of(person), grants, datetime.now(UTC))
+    return Session(database, company, person, me, datetime.now(UTC))
 
 
 def _who(staff: list[records.Staff]) -> records.Staff:
-    """Local mode: the person picked in the sidebar. An imported company has no staff yet: one is made up."""
+    """Local mode: the person picked in the sidebar."""
     if not staff:
-        return records.Staff("desk", "Desk", "agent", None)
+        raise PersonUnknown("Nobody is in the staff list yet: `python3 -m churn staff` adds people.")
     names = {person.staff_id: f"{person.name} · {person.role}" for person in staff}
     before = st.session_state.get("person") or st.query_params.get("who")  # the page before, or the URL
     with st.sidebar:
@@ -98,9 +99,9 @@ def _chosen() -> None:
     st.query_params["who"] = st.session_state["who"]  # a reload finds the same person
 
 
-def _signed_in(database: db.Database, person: records.Staff) -> GrantSession | None:
-    """The ledger's session of this person in this browser tab, opened anew when it has ended."""
-    held: GrantSession | None = st.session_state.get("grants")
+def _signed_in(database: db.Database, person: records.Staff) -> SignedIn:
+    """The session of this person in this browser tab, opened anew when it has ended. Raises PersonUnknown."""
+    held: SignedIn | None = st.session_state.get("grants")
     if held is not None and held.staff_id == person.staff_id:
         try:
             ledger.person(database, held)
@@ -108,17 +109,14 @@ def _signed_in(database: db.Database, person: records.Staff) -> GrantSession | N
             st.session_state.pop("grants")
         else:
             return held
-    try:
-        fresh = ledger.open_session(database, person.staff_id)
-    except PersonUnknown:
-        return None  # nobody of the staff table: facts, but nothing can be given
+    fresh = ledger.open_session(database, person.staff_id)
     st.session_state["grants"] = fresh
     return fresh
 
 
 def models(session: Session) -> casework.Models:
     """The models in use; loaded once a version, shared by all sessions."""
-    with session.database.transaction(session.role) as connection:
+    with session.database.transaction(session.me) as connection:
         versions = casework.model_versions(connection)
     return _models(versions)
 

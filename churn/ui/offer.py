@@ -33,9 +33,6 @@ def show_offer(session: Session, card: Card, models: Models) -> None:
     """Reason, ask, ladder and outcome of the call on screen."""
     if card.state == "ended":
         return
-    if session.grants is None:
-        st.info("You are in nobody’s staff list, so nothing can be given from here.", icon=":material/lock:")
-        return
     call = on_call(card.case_id)
     _reason_and_fault(session, card, call)
     if call.fault == "ours":
@@ -48,7 +45,7 @@ def show_offer(session: Session, card: Card, models: Models) -> None:
 
 
 def _reason_and_fault(session: Session, card: Card, call: OnCall) -> None:
-    with session.database.transaction(session.role) as connection:
+    with session.database.transaction(session.me) as connection:
         reasons = store.contact_reasons(connection, card.facts.as_of)
     likely = [why.reason for why in card.why if why.reason in reasons]
     options = [*likely, *(reason for reason in reasons if reason not in likely)]
@@ -108,12 +105,11 @@ def _said(ask: Ask, currency: str) -> str:
 
 
 def _ladder(session: Session, card: Card, models: Models, call: OnCall) -> None:
-    assert session.grants is not None  # noqa: S101 - show_offer has seen to it
     if call.made_for != call.call() and not call.given and not call.is_closed:
         if call.made_for is not None:
             call.said = None  # it was about another offer
         try:
-            call.offer = offers.make_offer(session.database, session.grants, card, models, call.call())
+            call.offer = offers.make_offer(session.database, session.me, card, models, call.call())
             call.made_for = call.call()
         except (Refusal, offers.NoPolicy) as refusal:
             st.warning(plain(str(refusal)), icon=":material/block:")
@@ -191,9 +187,8 @@ def _give(session: Session, call: OnCall, offer: Offer, index: int) -> None:
 
     `offer` is the one that was clicked on; `call` may have a newer one that is not on screen yet.
     """
-    assert session.grants is not None  # noqa: S101
     try:
-        entry = ledger.give(session.database, session.grants, offers.grant_of(offer, index))
+        entry = ledger.give(session.database, session.me, offers.grant_of(offer, index))
     except Refusal as refusal:
         _refused(call, refusal)
         return
@@ -202,14 +197,13 @@ def _give(session: Session, call: OnCall, offer: Offer, index: int) -> None:
 
 
 def _ask_supervisor(session: Session, call: OnCall, offer: Offer, index: int) -> None:
-    assert session.grants is not None  # noqa: S101
     if call.asked_supervisor is not None:
         return  # a second click
     key = uuid4()
     rung = offer.ladder.rungs[index]
     try:
         ledger.ask_approval(
-            session.database, session.grants, offers.grant_of(offer, index), approval_id=key, reason=rung.reason
+            session.database, session.me, offers.grant_of(offer, index), approval_id=key, reason=rung.reason
         )
     except Refusal as refusal:
         _refused(call, refusal)

@@ -61,12 +61,11 @@ def ending(session: Session, card: Card, call: OnCall) -> None:
 
 def _not_now(session: Session, call: OnCall, key: str) -> None:
     """`key`: of the reason, read as it is now and not as it was when the button was drawn."""
-    assert session.grants is not None  # noqa: S101
     assert call.offer is not None  # noqa: S101
     why = str(st.session_state[key])
     answer = "not_now" if why == "will call back" else "refused_by_caller"
     try:
-        ledger.answer_decision(session.database, session.grants, call.offer.decision_id, answer=answer, reason=why)
+        ledger.answer_decision(session.database, session.me, call.offer.decision_id, answer=answer, reason=why)
     except Refusal as refusal:
         call.said = ("refused", str(refusal))
         return
@@ -76,17 +75,16 @@ def _not_now(session: Session, call: OnCall, key: str) -> None:
 
 
 def _clock(session: Session, card: Card, call: OnCall) -> None:
-    casework.note_cancel(session.database, session.role, session.staff_id, card.case_id)
+    casework.note_cancel(session.database, session.me, card.case_id)
     call.is_cancelling = True
 
 
 def _cancelled(session: Session, card: Card, call: OnCall) -> None:
     _clock(session, card, call)
     if call.offer is not None and not call.given:
-        assert session.grants is not None  # noqa: S101
         try:
             ledger.answer_decision(
-                session.database, session.grants, call.offer.decision_id, answer="cancelled",
+                session.database, session.me, call.offer.decision_id, answer="cancelled",
                 reason=spoken(call.contact_reason or "cancel"),
             )  # fmt: skip
         except Refusal as refusal:
@@ -95,5 +93,5 @@ def _cancelled(session: Session, card: Card, call: OnCall) -> None:
 
 
 def _close(session: Session, card: Card, call: OnCall, how: Ending) -> None:
-    casework.close_case(session.database, session.role, session.staff_id, card.case_id, how)
+    casework.close_case(session.database, session.me, card.case_id, how)
     call.is_closed = True

@@ -28,10 +28,9 @@ REASONS = (
 @st.fragment(run_every=1.0)
 def show_queue(session: Session) -> None:
     """Every request that waits for this person, the one that ends first at the top."""
-    assert session.grants is not None  # noqa: S101 - a supervisor is in the staff list
     if st.session_state.pop("queue_signed_out", False):
         st.rerun()  # the gate signs in anew
-    waiting = ledger.approvals_waiting(session.database, session.grants)
+    waiting = ledger.approvals_waiting(session.database, session.me)
     said = st.session_state.pop("queue_said", None)
     if said:
         st.toast(plain(said))
@@ -42,7 +41,7 @@ def show_queue(session: Session) -> None:
 
 
 def _one(session: Session, request: Request) -> None:
-    rung, receipt = offers.asked_rung(session.database, session.grants, request)  # type: ignore[arg-type]
+    rung, receipt = offers.asked_rung(session.database, session.me, request)
     currency, key = request.currency, request.approval_id
     left = max(int((request.expires_at - datetime.now(UTC)).total_seconds()), 0)
     with st.container(border=True, key=f"request-{key}"):
@@ -95,17 +94,16 @@ def _figures(rung: Mapping[str, Any], receipt: Mapping[str, Any], currency: str)
 
 def _answer(session: Session, request: Request, answer: str) -> None:
     """Amount and reason are read as they are now: what was on screen a run ago is not what was typed since."""
-    assert session.grants is not None  # noqa: S101
     why = str(st.session_state[f"why-{request.approval_id}"])
     amount = to_minor(st.session_state[f"amount-{request.approval_id}"], request.currency)
     try:
         if answer == "approve":
-            ledger.approve(session.database, session.grants, request.approval_id, reason=why)
+            ledger.approve(session.database, session.me, request.approval_id, reason=why)
         elif answer == "counter":
-            ledger.counter(session.database, session.grants, request.approval_id, amount=amount,
+            ledger.counter(session.database, session.me, request.approval_id, amount=amount,
                            months=request.months, reason=why)  # fmt: skip
         else:
-            ledger.decline(session.database, session.grants, request.approval_id, reason=why)
+            ledger.decline(session.database, session.me, request.approval_id, reason=why)
     except Refusal as refusal:
         st.session_state["queue_said"] = str(refusal)
         st.session_state["queue_signed_out"] = isinstance(refusal, NotSignedIn | SessionEnded | RoleChanged)

@@ -23,11 +23,10 @@ def answer_of_supervisor(session: Session, call: OnCall) -> None:
 
 def take_back(session: Session, call: OnCall) -> None:
     """Wait for no supervisor any more; what was asked is withdrawn, if that is still possible."""
-    assert session.grants is not None  # noqa: S101
     if call.asked_supervisor is None:
         return
     with suppress(Refusal):  # it has ended by itself
-        request = ledger.withdraw_approval(session.database, session.grants, call.asked_supervisor)
+        request = ledger.withdraw_approval(session.database, session.me, call.asked_supervisor)
         if request.decided_by is not None:
             call.made_for = None  # one yes to a decision: another takes a fresh one
     call.asked_supervisor = None
@@ -36,12 +35,11 @@ def take_back(session: Session, call: OnCall) -> None:
 
 @st.fragment(run_every=1.0)
 def _poll(session: Session, call: OnCall) -> None:
-    assert session.grants is not None  # noqa: S101 - nobody without a session has asked
     if call.is_news:
         call.is_news = False
         st.rerun()
     assert call.asked_supervisor is not None  # noqa: S101
-    request = ledger.approval(session.database, session.grants, call.asked_supervisor)
+    request = ledger.approval(session.database, session.me, call.asked_supervisor)
     if request is None:
         return
     with st.container(border=True, key="supervisor_answer"):
@@ -71,7 +69,6 @@ def _tell(session: Session, call: OnCall, request: Request) -> None:
 
 
 def _give(session: Session, call: OnCall, request: Request) -> None:
-    assert session.grants is not None  # noqa: S101
     grant = Grant(
         decision_id=request.decision_id,
         instrument=request.instrument,
@@ -82,7 +79,7 @@ def _give(session: Session, call: OnCall, request: Request) -> None:
     )
     call.is_news = True
     try:
-        entry = ledger.give(session.database, session.grants, grant)
+        entry = ledger.give(session.database, session.me, grant)
     except Refusal as refusal:
         call.said = ("refused", str(refusal))
         return

@@ -106,7 +106,7 @@ def test_who_came_second_is_told_and_sees_the_rest(
 ) -> None:
     page.run()
     other = db.open_database(database, size=1)
-    callbacks.take(other, "agent", "abe", "C1")
+    callbacks.take(other, world["abe"], "C1")
     other.close()
     page.button(key="take-C1").click().run()
     assert "Somebody else has them on the line" in shown(page)

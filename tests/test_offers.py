@@ -52,7 +52,7 @@ class Desk:
     def card(self, customer_id: str) -> Card:
         """A customer's card, with a case of the agent's own."""
         return casework.open_case(
-            self.database, self.models, customer_id, staff_id=AGENT, role="agent", clock=NOW, opened_by="account"
+            self.database, self.models, customer_id, me=self.agent, clock=NOW, opened_by="account"
         )
 
     def offer(self, card: Card, **call: object) -> Offer:
@@ -128,7 +128,7 @@ def test_what_is_shown_was_stored_before(shared: Desk) -> None:
 
 def test_what_cannot_be_stored_is_not_shown(shared: Desk) -> None:
     card = shared.callers(1)[0]
-    casework.close_case(shared.database, "agent", AGENT, card.case_id, casework.Ending(outcome="resolved"))
+    casework.close_case(shared.database, shared.agent, card.case_id, casework.Ending(outcome="resolved"))
     with pytest.raises(CallClosed):
         shared.offer(card)
 

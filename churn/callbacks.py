@@ -113,7 +113,7 @@ def opening_of(connection: psycopg.Connection, customer_id: str, company: Compan
 
 def take(database: Database, me: Session, customer_id: str) -> Held:
     """Take one customer; taking the same again is no harm. Raises Taken, HoldsOne."""
-    asked = {"customer_id": customer_id, "staff_id": me.staff_id, "minutes": HOLD_MINUTES}
+    asked = {"customer_id": customer_id, "minutes": HOLD_MINUTES}
     with database.transaction(me) as connection:
         connection.execute(query("callbacks", "take"), asked)
         held = mine(connection, me.staff_id)
@@ -124,9 +124,7 @@ def take(database: Database, me: Session, customer_id: str) -> Held:
     return held
 
 
-def finish(
-    database: Database, me: Session, customer_id: str, what: str, *, until: datetime | None = None
-) -> datetime:
+def finish(database: Database, me: Session, customer_id: str, what: str, *, until: datetime | None = None) -> datetime:
     """Write down what came of it: an outcome, `snoozed` (with `until`) or `released`; when they may be rung again.
 
     An outcome counts after the time for the call as long as nobody else has taken them; a second click changes nothing.
@@ -135,12 +133,11 @@ def finish(
     if what not in {*OUTCOMES, "snoozed", "released"} or (what == "snoozed") != (until is not None):
         raise ValueError(f"A call does not end as {what}{' without a day' if until is None else ''}.")
     asked = {
-        "customer_id": customer_id, "staff_id": me.staff_id, "what": what, "until": until, "rest_days": REST_DAYS,
+        "customer_id": customer_id, "what": what, "until": until, "rest_days": REST_DAYS,
         "again_hours": AGAIN_HOURS, "most_misses": MOST_MISSES,
     }  # fmt: skip
     with database.transaction(me) as connection:
         row = connection.execute(query("callbacks", "finish"), asked).fetchone()
-        row = row or connection.execute(query("callbacks", "finished_before"), asked).fetchone()
-    if row is None:
+    if row is None or row[0] is None:
         raise NotHeld(NotHeld.__doc__)
     return row[0]  # type: ignore[no-any-return]

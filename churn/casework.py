@@ -143,15 +143,17 @@ def open_case(
     clock: datetime,
     opened_by: str,
 ) -> Card:
-    """Read one caller fresh and reckon the card. Raises store.NoSuchCustomer, store.NoCompany."""
+    """Take one caller on the line, read them fresh and reckon the card; an open case of mine is gone on with.
+
+    Raises store.NoSuchCustomer, store.NoCompany, and TooManyLookups.
+    """
     with database.transaction(me) as connection:
         company = store.company(connection)
+        case_id = store.open_case(connection, customer_id, opened_by)
         as_of = store.moment(connection, customer_id, clock)
         facts = store.caller_facts(connection, customer_id, as_of, company.time_zone)
         usual = store.usual_risk(connection)
-        opened = {"staff_id": me.staff_id, "customer_id": customer_id, "opened_by": opened_by}
-        row = connection.execute(query("customers", "open_case"), opened).fetchone()
-    return reckon(facts, models, company, case_id=str(row[0]) if row else "", usual_risk=usual)
+    return reckon(facts, models, company, case_id=case_id, usual_risk=usual)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from psycopg.rows import class_row, dict_row, scalar_row
 
 from churn.queries import query
 
-READERS = "keepline_batch, keepline_agent, keepline_supervisor"
+READERS = "keepline_batch, keepline_owner"
 
 # Names of types that can be read as each of ours without a cast.
 ACCEPTED = {
@@ -325,7 +325,7 @@ def rewritten(
         return f"ALTER TABLE {name} RENAME TO {view.name}_table; CREATE VIEW {name} AS {select}; {_grant(view)}"
     select = f"SELECT {distinct}{listed} FROM ({(relation.definition or '').strip()}) AS v{rest}"
     if is_new_type:
-        return f"DROP VIEW {name}; CREATE VIEW {name} AS {select}; {_grant(view)}"
+        return f"DROP VIEW {name} CASCADE; CREATE VIEW {name} AS {select}; {_grant(view)}"
     return f"CREATE OR REPLACE VIEW {name} AS {select};"
 
 
@@ -343,4 +343,4 @@ def converted(expression: str, kind: str, wanted: str, zone: str) -> str:
 
 
 def _grant(view: View) -> str:
-    return f"GRANT SELECT ON crm.{view.name} TO {READERS};"
+    return f"GRANT SELECT ON crm.{view.name} TO {READERS}; SELECT desk.make_reading_views();"

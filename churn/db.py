@@ -34,6 +34,9 @@ LOGIN = "keepline"  # the app's login on the embedded server: no superuser
 MIGRATION_LOCK = 7_305_112
 ROLES = ("owner", "batch", "agent", "supervisor", "leader", "finance", "analyst", "admin")
 ROLE_OF_PERSON = {"administrator": "admin"}  # a person's role is the database role of that name, but for this one
+# The company's tables by the same names for everybody: one caller, everybody masked, or all of it.
+BOOKS = {"agent": "caller", "supervisor": "caller", "owner": "crm", "batch": "crm"}
+STATEMENT_SECONDS = 5  # the server gives up on what a person waits for
 
 
 class UnknownRole(ValueError):
@@ -63,7 +66,7 @@ def app_conninfo(settings: Settings) -> str:
 
 def connect(settings: Settings, role: str) -> psycopg.Connection:
     """A connection of its own for a job, acting as `keepline_<role>` throughout. Transactions are the caller's."""
-    become = sql.SQL("SET ROLE {}").format(_role(role))
+    become = sql.SQL("SET ROLE {}; SET search_path = {}").format(_role(role), _book(role))
     connection = psycopg.connect(app_conninfo(settings), autocommit=True)
     connection.execute(become)
     _in_utc(connection)
@@ -89,8 +92,18 @@ class Database:
 
 
 def acting(who: Session | str) -> sql.Composed:
-    """The settings a transaction of `who` begins with. Raises UnknownRole."""
-    return sql.SQL("SET LOCAL ROLE {}").format(_role(role_of(who)))
+    """The settings a transaction of `who` begins with, in one message. Raises UnknownRole.
+
+    Row-level security goes by the token: a role alone, without somebody's token, sees no row of a person.
+    """
+    role = role_of(who)
+    settings = [sql.SQL("SET LOCAL ROLE {}; SET LOCAL search_path = {}").format(_role(role), _book(role))]
+    if not isinstance(who, str):
+        settings += [
+            sql.SQL("SET LOCAL statement_timeout = {}").format(sql.Literal(f"{STATEMENT_SECONDS}s")),
+            sql.SQL("SET LOCAL keepline.token = {}").format(sql.Literal(who.token)),
+        ]
+    return sql.SQL("; ").join(settings)
 
 
 def role_of(who: Session | str) -> str:
@@ -187,6 +200,10 @@ def _role(role: str) -> sql.Identifier:
     if role not in ROLES:
         raise UnknownRole(f"There is no database role '{role}'; there are {', '.join(ROLES)}.")
     return sql.Identifier(f"keepline_{role}")
+
+
+def _book(role: str) -> sql.Identifier:
+    return sql.Identifier(BOOKS.get(role, "masked"))
 
 
 def _text(path: Path) -> LiteralString:

@@ -24,7 +24,7 @@ from psycopg.rows import dict_row
 from psycopg_pool import PoolTimeout, TooManyRequests
 
 from churn.core.grants import Session
-from churn.db import Database, acting
+from churn.db import STATEMENT_SECONDS, Database, acting
 from churn.queries import query
 from churn.refusals import Busy, Unconfirmed, refusal
 
@@ -33,7 +33,6 @@ Row = dict[str, Any]
 
 TRIES = 3
 PAUSE_SECONDS = 0.05  # before the second try; doubled for the third, jittered by half
-STATEMENT_SECONDS = 5  # the server gives up on a call
 DEADLINE_SECONDS = 6.0  # the client gives up on the server
 UNDONE = ("40001", "40P01", "55P03", "57014", "53")  # the server says so itself: nothing was done
 
@@ -110,6 +109,15 @@ def _deadline(connection: psycopg.Connection) -> Iterator[None]:
 def _cut(descriptor: int) -> None:
     with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as line:
         line.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def refusals_by_name() -> Iterator[None]:
+    """What the database refuses within is raised by its name."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise _named(error) from error
 
 
 def _named(error: psycopg.Error) -> Exception:

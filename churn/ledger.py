@@ -32,6 +32,29 @@ def open_session(database: Database, staff_id: str, *, hours: float = 12) -> Ses
     return record(Session, rows[0])
 
 
+def sign_in(
+    database: Database,
+    *,
+    subject: str,
+    issued_at: datetime,
+    name: str | None = None,
+    role: str | None = None,
+    team: str | None = None,
+) -> Session:
+    """Sign in whom a provider vouches for: `subject` as the staff list names them, `issued_at` of their sign-in.
+
+    With a `role` from their claims the person is made or brought up to date. Raises PersonUnknown; SessionEnded when
+    that sign-in has ended (signed out, idle, too old) and another must follow.
+    """
+    params = {"subject": subject, "issued_at": issued_at, "name": name, "role": role, "team": team}
+    return record(Session, rows_of(database, "batch", "access", "sign_in", params)[0])
+
+
+def sign_out(database: Database, session: Session) -> None:
+    """Sign out of every tab of this sign-in."""
+    rows_of(database, session, "access", "sign_out", {"token": session.token})
+
+
 def close_session(database: Database, session: Session) -> None:
     """Sign out; the token is worth nothing from now on."""
     rows_of(database, session, "ledger", "close_session", {"token": session.token})

@@ -283,6 +283,24 @@ class PolicyUnknown(Refusal):
     code = "KL604"
 
 
+class TooManyLookups(Refusal):
+    """You have looked up more than one person may; wait a little."""
+
+    code = "KL701"
+
+
+class NotOnYourLine(Refusal):
+    """They are not on your line; open their case first."""
+
+    code = "KL702"
+
+
+class ReasonMissing(Refusal):
+    """Say in a few words what you need it for."""
+
+    code = "KL703"
+
+
 class AppendOnly(Refusal):
     """Rows of the ledger are never changed or removed; add a row that corrects."""
 

@@ -13,6 +13,7 @@ import psycopg
 from psycopg.rows import class_row, dict_row, scalar_row
 
 from churn.core import records
+from churn.gateway import refusals_by_name
 from churn.queries import query
 
 T = TypeVar("T")
@@ -136,17 +137,17 @@ def retention_log(connection: psycopg.Connection, until: datetime, window_days: 
 
 def by_phone(connection: psycopg.Connection, phone: str) -> list[records.Match]:
     """The customers on one E.164 number."""
-    return _matches(connection, "by_phone", {"phone": phone})
+    return _find(connection, "ani", phone)
 
 
 def by_account(connection: psycopg.Connection, customer_id: str) -> list[records.Match]:
     """The customer of one account, else those whose account differs in case only."""
-    return _matches(connection, "by_account", {"customer_id": customer_id})
+    return _find(connection, "account", customer_id)
 
 
 def by_contact(connection: psycopg.Connection, contact_id: str) -> list[records.Match]:
     """The customer a contact belongs to, or none."""
-    return _matches(connection, "by_contact", {"contact_id": contact_id})
+    return _find(connection, "contact", contact_id)
 
 
 def search(connection: psycopg.Connection, text: str) -> list[records.Match]:
@@ -154,8 +155,32 @@ def search(connection: psycopg.Connection, text: str) -> list[records.Match]:
     text = text[:LONGEST_SEARCH].strip()
     if len(text) < SHORTEST_WORD and not _is_a_word(text):
         return []
-    asked = {"text": text, "account_like": _like(text) + "%", "digits_like": _last_digits(text)}
-    return _matches(connection, "search", asked)
+    return _find(connection, "search", text, account_like=_like(text) + "%", digits_like=_last_digits(text))
+
+
+def open_case(connection: psycopg.Connection, customer_id: str, opened_by: str) -> str:
+    """Take a caller on the line: the key of my open case of them, or of a new one.
+
+    Raises NoSuchCustomer, TooManyLookups.
+    """
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        asked = {"customer_id": customer_id, "opened_by": opened_by}
+        with refusals_by_name():
+            case_id = cursor.execute(query("customers", "open_case"), asked).fetchone()
+    if case_id is None:
+        raise NoSuchCustomer(f"There is no customer with the account {customer_id}.")
+    return str(case_id)
+
+
+def reveal(connection: psycopg.Connection, customer_id: str, field: str, reason: str) -> str | None:
+    """A caller's `phone` or `email` in full, for a reason that is written down.
+
+    Raises TooManyLookups, NotOnYourLine, ReasonMissing.
+    """
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        asked = {"customer_id": customer_id, "field": field, "reason": reason}
+        with refusals_by_name():
+            return cursor.execute(query("customers", "reveal"), asked).fetchone()
 
 
 def recent_callers(connection: psycopg.Connection, staff_id: str) -> list[records.RecentCaller]:
@@ -168,10 +193,10 @@ def desk_staff(connection: psycopg.Connection) -> list[records.Staff]:
     return _ask(connection, records.Staff, "desk_staff", {}).fetchall()
 
 
-def contact_reasons(connection: psycopg.Connection, as_of: datetime) -> list[str]:
-    """The reasons customers got in touch for in the last 90 days, the commonest first."""
+def contact_reasons(connection: psycopg.Connection) -> list[str]:
+    """The reasons customers got in touch for in the last 90 days of the data, the commonest first."""
     with connection.cursor(row_factory=scalar_row) as cursor:
-        return cursor.execute(query("customers", "contact_reasons"), {"as_of": as_of}).fetchall()
+        return cursor.execute(query("customers", "contact_reasons")).fetchall()
 
 
 def usual_risk(connection: psycopg.Connection) -> float | None:
@@ -189,11 +214,15 @@ def _ask(connection: psycopg.Connection, record: type[T], name: str, parameters:
     return connection.cursor(row_factory=class_row(record)).execute(query("customers", name), parameters)
 
 
-def _matches(connection: psycopg.Connection, name: str, asked: dict[str, str | None]) -> list[records.Match]:
+def _find(
+    connection: psycopg.Connection, by: str, key: str, account_like: str | None = None, digits_like: str | None = None
+) -> list[records.Match]:
     # Postgres holds no NUL and no half of a surrogate pair: whoever types one finds nobody.
-    if any(UNSTORABLE.search(value) for value in asked.values() if value):
+    if UNSTORABLE.search(key):
         return []
-    return _ask(connection, records.Match, name, asked).fetchall()
+    asked = {"by": by, "key": key, "account_like": account_like, "digits_like": digits_like}
+    with refusals_by_name():
+        return _ask(connection, records.Match, "find", asked).fetchall()
 
 
 def _is_a_word(text: str) -> bool:

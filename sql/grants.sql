@@ -13,7 +13,8 @@ REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA crm, desk TO
     keepline_batch, keepline_agent, keepline_supervisor, keepline_leader, keepline_finance, keepline_analyst, keepline_admin;
-GRANT SELECT ON ALL TABLES IN SCHEMA crm TO keepline_batch, keepline_agent, keepline_supervisor;
+GRANT SELECT ON ALL TABLES IN SCHEMA crm TO keepline_batch, keepline_owner;
+REVOKE SELECT ON ALL TABLES IN SCHEMA crm FROM keepline_agent, keepline_supervisor; -- they read caller, one customer at a time
 GRANT SELECT ON desk.company TO
     keepline_batch, keepline_agent, keepline_supervisor, keepline_leader, keepline_finance, keepline_analyst, keepline_admin;
 GRANT SELECT ON desk.staff TO
@@ -30,8 +31,12 @@ GRANT TRUNCATE ON desk.directory, desk.scores TO keepline_batch;
 GRANT EXECUTE ON FUNCTION desk.name_words TO keepline_batch;
 
 -- The desk: read one caller, remember who was on screen.
-GRANT SELECT ON desk.directory, desk.scores, desk.model_versions TO keepline_agent, keepline_supervisor;
-GRANT SELECT, INSERT, UPDATE ON desk.cases TO keepline_agent, keepline_supervisor;
+GRANT SELECT ON desk.scores, desk.model_versions TO keepline_agent, keepline_supervisor;
+REVOKE SELECT ON desk.directory FROM keepline_agent, keepline_supervisor;           -- desk.find_customers searches it
+GRANT SELECT ON desk.cases TO keepline_agent, keepline_supervisor;
+REVOKE INSERT, UPDATE ON desk.cases FROM keepline_agent, keepline_supervisor;       -- desk.open_case opens one
+GRANT UPDATE (closed_at, contact_reason, fault, cancel_asked_at, cancelled_at, outcome, what_is_broken, would_recommend, referral)
+    ON desk.cases TO keepline_agent, keepline_supervisor;
 
 -- Models: the analyst and the administrator see them; promotion is a person's act.
 GRANT SELECT ON desk.model_versions TO keepline_analyst, keepline_leader, keepline_finance, keepline_admin;
@@ -76,6 +81,59 @@ GRANT EXECUTE ON FUNCTION desk.first_left TO keepline_batch;
 GRANT SELECT, INSERT, DELETE ON desk.callback_candidates TO keepline_batch;
 GRANT SELECT ON desk.callback_candidates TO keepline_agent, keepline_supervisor, keepline_leader, keepline_analyst;
 GRANT SELECT ON desk.callback_holds TO keepline_batch;
-GRANT SELECT, INSERT, UPDATE ON desk.callback_holds TO keepline_agent, keepline_supervisor;
-GRANT SELECT, INSERT ON desk.callback_events TO keepline_agent, keepline_supervisor;
+GRANT SELECT ON desk.callback_holds, desk.callback_events TO keepline_agent, keepline_supervisor;
+REVOKE INSERT, UPDATE ON desk.callback_holds, desk.callback_events FROM keepline_agent, keepline_supervisor;
 GRANT SELECT ON desk.callback_events TO keepline_batch, keepline_leader, keepline_analyst;
+
+-- Reading and audit --------------------------------------------------------------------------------------------------------
+-- desk.make_reading_views grants its views itself.
+
+GRANT USAGE ON SCHEMA caller TO keepline_agent, keepline_supervisor;
+GRANT USAGE ON SCHEMA masked TO keepline_leader, keepline_finance, keepline_analyst, keepline_admin;
+GRANT EXECUTE ON FUNCTION desk.make_reading_views TO keepline_batch, keepline_admin;
+GRANT EXECUTE ON FUNCTION desk.session_person, desk.my_id TO
+    keepline_batch, keepline_agent, keepline_supervisor, keepline_leader, keepline_finance, keepline_analyst, keepline_admin;
+GRANT EXECUTE ON FUNCTION
+    desk.my_teams, desk.my_people, desk.my_callers, desk.masked_phone, desk.masked_email, desk.find_customers, desk.open_case,
+    desk.reveal, desk.take_callback, desk.finish_callback
+    TO keepline_agent, keepline_supervisor;
+GRANT EXECUTE ON FUNCTION desk.may_read_masked, desk.masked_name TO
+    keepline_leader, keepline_finance, keepline_analyst, keepline_admin;
+GRANT EXECUTE ON FUNCTION desk.note_view TO
+    keepline_agent, keepline_supervisor, keepline_leader, keepline_finance, keepline_analyst, keepline_admin;
+GRANT EXECUTE ON FUNCTION desk.sign_in, desk.set_staff, desk.seal_audit TO keepline_batch;
+GRANT EXECUTE ON FUNCTION desk.sign_out TO
+    keepline_batch, keepline_agent, keepline_supervisor, keepline_leader, keepline_finance, keepline_analyst, keepline_admin;
+GRANT EXECUTE ON FUNCTION desk.verify_audit TO keepline_batch, keepline_admin;
+GRANT SELECT ON desk.audit_trail, desk.lookup_alerts, desk.seals, desk.lookup_limits TO keepline_batch, keepline_admin;
+GRANT SELECT, INSERT, DELETE ON desk.contact_reasons TO keepline_batch;
+GRANT SELECT ON desk.contact_reasons TO keepline_agent, keepline_supervisor, keepline_leader, keepline_finance, keepline_analyst;
+
+-- Trends and team --------------------------------------------------------------------------------------------------------
+-- The nightly job writes and nobody else. Trends are the leader's and finance's; of the team's figures row-level security
+-- shows an agent their own, a supervisor the team's.
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON
+    desk.trend_state, desk.trend_months, desk.trend_leavers, desk.trend_tenures, desk.trend_saves, desk.trend_risk,
+    desk.prediction_samples, desk.prediction_tenths, desk.trend_drivers, desk.trend_forbidden,
+    desk.agent_outcomes, desk.team_funnel, desk.agent_topics, desk.agent_wins, desk.agent_words
+    TO keepline_batch;
+GRANT SELECT ON
+    desk.trend_state, desk.trend_months, desk.trend_leavers, desk.trend_tenures, desk.trend_saves, desk.trend_risk,
+    desk.prediction_tenths, desk.trend_drivers, desk.trend_forbidden
+    TO keepline_leader, keepline_finance;
+GRANT SELECT ON desk.prediction_tenths TO keepline_analyst;
+GRANT SELECT ON desk.agent_outcomes, desk.team_funnel, desk.agent_topics, desk.agent_wins, desk.agent_words
+    TO keepline_agent, keepline_supervisor, keepline_leader;
+
+-- What the desk learns of itself -----------------------------------------------------------------------------------------
+-- Past cases carry nobody's key, so whoever weighs an offer may look at them.
+
+GRANT SELECT, INSERT, DELETE ON desk.past_cases TO keepline_batch;
+GRANT SELECT, INSERT, DELETE ON desk.past_case_scales TO keepline_batch;
+GRANT SELECT ON desk.past_cases, desk.past_case_scales TO
+    keepline_agent, keepline_supervisor, keepline_leader, keepline_finance, keepline_analyst;
+GRANT SELECT, INSERT ON desk.scoring_runs TO keepline_batch;
+GRANT SELECT ON desk.scoring_runs TO
+    keepline_agent, keepline_supervisor, keepline_leader, keepline_finance, keepline_analyst, keepline_admin;
+GRANT EXECUTE ON FUNCTION desk.supervisors_used TO keepline_agent, keepline_supervisor;

@@ -10,7 +10,6 @@ import psycopg
 from churn.imports.mapping import Company
 from churn.imports.values import Rules
 
-
 # Who sits at the desk of an imported company until it has a staff list of its own; local mode only.
 LOCAL_STAFF = [
     (role, f"Local {role}", role, "local")

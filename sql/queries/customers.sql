@@ -5,7 +5,7 @@ SELECT name, time_zone, phone_region, currency, horizon_days, snapshot_on, data_
 -- moment --
 -- The instant a caller's card is read for: the clock, or where the data of a company that is not live ends for this caller.
 SELECT CASE WHEN c.data_until IS NULL THEN %(clock)s::timestamptz
-            ELSE greatest(c.data_until, (SELECT max(t.started_at) FROM crm.contacts t
+            ELSE greatest(c.data_until, (SELECT max(t.started_at) FROM contacts t
                                          WHERE t.customer_id = %(customer_id)s AND t.started_at <= %(clock)s::timestamptz))
        END AS as_of
 FROM desk.company c
@@ -13,14 +13,14 @@ FROM desk.company c
 -- customer --
 -- One customer.
 SELECT customer_id, name, phone, email, joined_on, segment, region, language, currency, is_vulnerable, is_do_not_offer
-FROM crm.customers WHERE customer_id = %(customer_id)s
+FROM customers WHERE customer_id = %(customer_id)s
 
 -- subscriptions --
 -- All lines one customer had on the day, as they stood then; the live and dearest first.
 SELECT subscription_id, product, plan, started_on, term_ends_on,
        CASE WHEN ended_on <= %(day)s::date THEN ended_on END AS ended_on,
        CASE WHEN ended_on <= %(day)s::date THEN end_reason END AS end_reason, monthly_price, monthly_margin
-FROM crm.subscriptions
+FROM subscriptions
 WHERE customer_id = %(customer_id)s AND started_on <= %(day)s::date
 ORDER BY coalesce(ended_on <= %(day)s::date, false), monthly_price DESC, subscription_id
 
@@ -31,7 +31,7 @@ SELECT contact_id, started_at, CASE WHEN is_over THEN ended_at END AS ended_at, 
        CASE WHEN is_over THEN csat END AS csat, left(notes, 2000) AS notes
 FROM (SELECT *, coalesce(ended_at, started_at) <= %(as_of)s AS is_over,
              row_number() OVER (ORDER BY started_at DESC, contact_id DESC) AS nth
-      FROM crm.contacts
+      FROM contacts
       WHERE customer_id = %(customer_id)s AND started_at <= %(as_of)s) t
 WHERE nth <= 20 OR started_at > %(as_of)s::timestamptz - interval '365 days'
 ORDER BY nth LIMIT 200
@@ -39,17 +39,17 @@ ORDER BY nth LIMIT 200
 -- invoices --
 -- The invoices of one customer in the year before the day, newest first.
 SELECT invoice_id, issued_on, due_on, CASE WHEN paid_on <= %(day)s::date THEN paid_on END AS paid_on, amount
-FROM crm.invoices
+FROM invoices
 WHERE customer_id = %(customer_id)s AND issued_on <= %(day)s::date AND issued_on > %(day)s::date - 365
 ORDER BY issued_on DESC, invoice_id DESC
 
 -- events --
 -- The change events of the last 90 days that hit one customer, newest first.
 SELECT e.event_id, e.kind, e.title, e.starts_at, CASE WHEN e.ends_at <= %(as_of)s THEN e.ends_at END AS ends_at, e.what_to_say
-FROM crm.change_events e
+FROM change_events e
 WHERE e.starts_at <= %(as_of)s AND e.starts_at > %(as_of)s::timestamptz - interval '90 days'
-  AND (e.region IS NULL OR e.region = (SELECT c.region FROM crm.customers c WHERE c.customer_id = %(customer_id)s))
-  AND EXISTS (SELECT FROM crm.subscriptions s
+  AND (e.region IS NULL OR e.region = (SELECT c.region FROM customers c WHERE c.customer_id = %(customer_id)s))
+  AND EXISTS (SELECT FROM subscriptions s
               CROSS JOIN (SELECT (e.starts_at AT TIME ZONE time_zone)::date AS day FROM desk.company) d
               WHERE s.customer_id = %(customer_id)s AND s.started_on <= d.day AND (s.ended_on IS NULL OR s.ended_on > d.day)
                 AND (e.product IS NULL OR e.product = s.product) AND (e.plan IS NULL OR e.plan = s.plan))
@@ -58,82 +58,30 @@ ORDER BY e.starts_at DESC, e.event_id LIMIT 20
 -- concessions --
 -- What one customer was given in the year before as_of, newest first.
 SELECT concession_id, given_at, instrument, amount, months
-FROM crm.concessions
+FROM concessions
 WHERE customer_id = %(customer_id)s AND given_at <= %(as_of)s AND given_at > %(as_of)s::timestamptz - interval '365 days'
 ORDER BY given_at DESC, concession_id LIMIT 20
 
--- by_phone --
--- The customers on one number.
-SELECT c.customer_id, c.name, c.phone, c.region, c.joined_on,
-       (SELECT s.plan FROM crm.subscriptions s
-        WHERE s.customer_id = c.customer_id AND s.started_on <= t.day AND (s.ended_on IS NULL OR s.ended_on > t.day)
-        ORDER BY s.monthly_price DESC, s.subscription_id LIMIT 1) AS plan
-FROM crm.customers c LEFT JOIN (SELECT (desk.business_clock() AT TIME ZONE time_zone)::date AS day FROM desk.company) t ON true
-WHERE c.phone = %(phone)s
-ORDER BY c.name, c.customer_id LIMIT 20
-
--- by_account --
--- The customer of one account, or those whose account differs in case only.
-WITH hits AS (
-    SELECT customer_id FROM crm.customers WHERE customer_id = %(customer_id)s
-    UNION ALL
-    SELECT customer_id FROM desk.directory
-    WHERE upper(customer_id) = upper(%(customer_id)s)
-      AND NOT EXISTS (SELECT FROM crm.customers WHERE customer_id = %(customer_id)s)
-)
-SELECT c.customer_id, c.name, c.phone, c.region, c.joined_on,
-       (SELECT s.plan FROM crm.subscriptions s
-        WHERE s.customer_id = c.customer_id AND s.started_on <= t.day AND (s.ended_on IS NULL OR s.ended_on > t.day)
-        ORDER BY s.monthly_price DESC, s.subscription_id LIMIT 1) AS plan
-FROM hits JOIN crm.customers c USING (customer_id) LEFT JOIN (SELECT (desk.business_clock() AT TIME ZONE time_zone)::date AS day FROM desk.company) t ON true
-ORDER BY c.customer_id LIMIT 20
-
--- by_contact --
--- The customer a contact belongs to.
-SELECT c.customer_id, c.name, c.phone, c.region, c.joined_on,
-       (SELECT s.plan FROM crm.subscriptions s
-        WHERE s.customer_id = c.customer_id AND s.started_on <= t.day AND (s.ended_on IS NULL OR s.ended_on > t.day)
-        ORDER BY s.monthly_price DESC, s.subscription_id LIMIT 1) AS plan
-FROM crm.contacts k JOIN crm.customers c USING (customer_id)
-LEFT JOIN (SELECT (desk.business_clock() AT TIME ZONE time_zone)::date AS day FROM desk.company) t ON true
-WHERE k.contact_id = %(contact_id)s
-
--- search --
--- Up to 20 customers by account, end of the number, or beginnings of words of the name; live customers first.
-WITH hits AS (
-    (SELECT customer_id FROM desk.directory WHERE upper(customer_id) LIKE upper(%(account_like)s) LIMIT 50)
-    UNION
-    (SELECT customer_id FROM desk.directory WHERE phone_reverse LIKE %(digits_like)s LIMIT 50)
-    UNION
-    (SELECT customer_id FROM desk.directory
-     WHERE words @@ to_tsquery('simple', (SELECT string_agg(word || ':*', ' & ')
-                                          FROM unnest(string_to_array(trim(desk.fold(%(text)s)), ' ')) word))
-     LIMIT 200)
-)
+-- find --
+-- Up to 20 customers by number, account, contact, or account's beginning, end of the number and beginnings of the name's words.
 SELECT customer_id, name, phone, region, joined_on, plan
-FROM (
-    SELECT c.customer_id, c.name, c.phone, c.region, c.joined_on,
-           (SELECT s.plan FROM crm.subscriptions s
-            WHERE s.customer_id = c.customer_id AND s.started_on <= t.day AND (s.ended_on IS NULL OR s.ended_on > t.day)
-            ORDER BY s.monthly_price DESC, s.subscription_id LIMIT 1) AS plan
-    FROM hits JOIN crm.customers c USING (customer_id)
-    LEFT JOIN (SELECT (desk.business_clock() AT TIME ZONE time_zone)::date AS day FROM desk.company) t ON true
-) matches
-ORDER BY plan IS NULL, name, customer_id
-LIMIT 20
+FROM desk.find_customers(%(by)s::text, %(key)s::text, %(account_like)s::text, %(digits_like)s::text)
 
 -- recent --
 -- Whom one member of staff had on screen lately, newest first.
 SELECT k.customer_id, c.name, max(k.opened_at) AS opened_at
 FROM (SELECT customer_id, opened_at FROM desk.cases WHERE staff_id = %(staff_id)s ORDER BY opened_at DESC LIMIT 40) k
-JOIN crm.customers c USING (customer_id)
+JOIN customers c USING (customer_id)
 GROUP BY k.customer_id, c.name
 ORDER BY max(k.opened_at) DESC LIMIT 8
 
 -- open_case --
--- Remember who is on whose screen.
-INSERT INTO desk.cases (staff_id, customer_id, opened_by) VALUES (%(staff_id)s, %(customer_id)s, %(opened_by)s)
-RETURNING case_id
+-- Take a caller on the line: my open case, or a new one; none when nobody has this account.
+SELECT desk.open_case(%(customer_id)s::text, %(opened_by)s::text) AS case_id
+
+-- reveal --
+-- One personal detail of a caller in full.
+SELECT desk.reveal(%(customer_id)s::text, %(field)s::text, %(reason)s::text) AS value
 
 -- usual_risk --
 -- The mean risk of all scored customers: what a caller is compared with.
@@ -159,6 +107,4 @@ RETURNING extract(epoch FROM cancelled_at - cancel_asked_at)::float8 AS seconds_
 
 -- contact_reasons --
 -- The reasons of inbound contacts in the company's own words, the commonest first.
-SELECT reason FROM crm.contacts
-WHERE direction = 'in' AND reason IS NOT NULL AND started_at > %(as_of)s::timestamptz - interval '90 days'
-GROUP BY reason ORDER BY count(*) DESC, reason LIMIT 20
+SELECT reason FROM desk.contact_reasons ORDER BY contacts DESC, reason LIMIT 20

@@ -4,13 +4,13 @@ WITH zone AS (SELECT coalesce((SELECT time_zone FROM desk.company), 'UTC') AS ti
 given AS (
     SELECT contact_id, sum(amount) AS amount, sum(intended_amount) AS intended_amount, min(propensity) AS propensity,
            mode() WITHIN GROUP (ORDER BY instrument) AS instrument
-    FROM crm.concessions
+    FROM concessions
     WHERE contact_id IS NOT NULL AND given_at <= %(until)s
     GROUP BY contact_id
 ),
 kinds AS (
     SELECT t.queue, t.reason
-    FROM crm.contacts t LEFT JOIN given g USING (contact_id)
+    FROM contacts t LEFT JOIN given g USING (contact_id)
     WHERE t.direction = 'in' AND t.customer_id IS NOT NULL AND t.started_at <= %(until)s
     GROUP BY t.queue, t.reason
     HAVING count(g.contact_id) >= 30 AND count(g.contact_id) >= 0.2 * count(*)
@@ -19,7 +19,7 @@ calls AS (
     SELECT t.contact_id, t.customer_id, t.started_at - interval '1 second' AS as_of, t.agent_id, t.channel, t.reason,
            (t.started_at AT TIME ZONE z.time_zone)::date AS day,
            coalesce(g.amount, 0)::float8 AS amount, g.intended_amount::float8 AS intended_amount, g.propensity, g.instrument
-    FROM crm.contacts t
+    FROM contacts t
     JOIN kinds k ON k.queue IS NOT DISTINCT FROM t.queue AND k.reason IS NOT DISTINCT FROM t.reason
     CROSS JOIN zone z
     LEFT JOIN given g USING (contact_id)
@@ -32,7 +32,7 @@ ends AS (
                    AND (s.ended_on IS NULL OR s.ended_on > c.day + %(window_days)s::int)) AS is_here,
            (array_agg(s.end_reason ORDER BY s.ended_on DESC, s.subscription_id)
                FILTER (WHERE s.ended_on >= c.day))[1] AS left_how
-    FROM calls c JOIN crm.subscriptions s USING (customer_id)
+    FROM calls c JOIN subscriptions s USING (customer_id)
     GROUP BY c.contact_id, c.day
     HAVING bool_or(s.started_on <= c.day AND (s.ended_on IS NULL OR s.ended_on >= c.day))
 )

@@ -5,7 +5,7 @@ WITH asked AS (
     FROM unnest(%(customers)s::text[], %(instants)s::timestamptz[]) AS a (customer_id, as_of)
     UNION ALL
     SELECT c.customer_id, %(as_of)s::timestamptz
-    FROM crm.customers c
+    FROM customers c
     WHERE %(customers)s::text[] IS NULL AND (c.customer_id >= %(first)s::text OR %(first)s::text IS NULL)
       AND (c.customer_id < %(beyond)s::text OR %(beyond)s::text IS NULL)
 ),
@@ -14,7 +14,7 @@ who AS (
     SELECT a.customer_id, a.as_of, (a.as_of AT TIME ZONE z.time_zone)::date AS day,
            c.joined_on, c.segment, c.region, c.language, c.is_vulnerable, c.attributes
     FROM asked a
-    JOIN crm.customers c USING (customer_id)
+    JOIN customers c USING (customer_id)
     CROSS JOIN (SELECT coalesce((SELECT time_zone FROM desk.company), 'UTC') AS time_zone) z
     WHERE c.joined_on <= (a.as_of AT TIME ZONE z.time_zone)::date
 ),
@@ -34,7 +34,7 @@ subscribed AS (
     FROM who w
     CROSS JOIN LATERAL (
         SELECT x.*, x.ended_on IS NULL OR x.ended_on > w.day AS is_live
-        FROM crm.subscriptions x
+        FROM subscriptions x
         WHERE x.customer_id = w.customer_id AND x.started_on <= w.day
     ) s
     GROUP BY w.customer_id, w.as_of
@@ -56,7 +56,7 @@ by_reason AS (
     CROSS JOIN LATERAL (
         SELECT x.started_at, x.reason, x.is_resolved, x.is_escalated, x.csat, x.direction = 'in' AS is_in,
                coalesce(x.ended_at, x.started_at) <= w.as_of AS is_over
-        FROM crm.contacts x
+        FROM contacts x
         WHERE x.customer_id = w.customer_id AND x.started_at <= w.as_of
           AND x.started_at > w.as_of - interval '365 days'
     ) t
@@ -85,7 +85,7 @@ billed AS (
     CROSS JOIN LATERAL (
         SELECT x.invoice_id, x.issued_on, x.due_on, x.amount,
                CASE WHEN x.paid_on <= w.day THEN x.paid_on END AS paid_on
-        FROM crm.invoices x
+        FROM invoices x
         WHERE x.customer_id = w.customer_id AND x.issued_on <= w.day AND x.issued_on > w.day - 365
     ) b
     GROUP BY w.customer_id, w.as_of
@@ -98,7 +98,7 @@ measured AS (
     FROM who w
     CROSS JOIN LATERAL (
         SELECT x.measure, x.month, x.quantity
-        FROM crm.usage x
+        FROM usage x
         WHERE x.customer_id = w.customer_id AND x.month <= w.day - interval '1 month'
           AND x.month > w.day - interval '8 months'
     ) u
@@ -121,7 +121,7 @@ struck AS (
     FROM (
         SELECT a.as_of, a.region, a.products, a.plans, e.kind, count(*) AS n
         FROM audience a
-        JOIN crm.change_events e
+        JOIN change_events e
           ON e.starts_at <= a.as_of AND e.starts_at > a.as_of - interval '90 days'
          AND (e.region IS NULL OR e.region = a.region)
          AND (e.product IS NULL OR e.product = ANY (a.products))
@@ -136,7 +136,7 @@ conceded AS (
     FROM who w
     CROSS JOIN LATERAL (
         SELECT x.amount, x.given_at
-        FROM crm.concessions x
+        FROM concessions x
         WHERE x.customer_id = w.customer_id AND x.given_at <= w.as_of AND x.given_at > w.as_of - interval '365 days'
     ) g
     GROUP BY w.customer_id, w.as_of
@@ -185,7 +185,7 @@ SELECT s.customer_id,
                          AND (s.ended_on IS NULL OR s.ended_on > m.day + %(horizon_days)s::int)) THEN NULL
             ELSE coalesce((array_agg(s.end_reason ORDER BY s.ended_on DESC, s.subscription_id)
                            FILTER (WHERE s.ended_on > m.day))[1], 'voluntary') END AS left_how
-FROM crm.subscriptions s CROSS JOIN moment m
+FROM subscriptions s CROSS JOIN moment m
 GROUP BY s.customer_id
 HAVING bool_or(s.started_on <= m.day AND (s.ended_on IS NULL OR s.ended_on > m.day))
 ORDER BY s.customer_id
@@ -204,7 +204,7 @@ span AS (
                 THEN max(s.ended_on) FILTER (WHERE s.ended_on <= m.until_day) END AS left_on,
            (array_agg(s.end_reason ORDER BY s.ended_on DESC NULLS LAST, s.subscription_id)
                FILTER (WHERE s.ended_on <= m.until_day))[1] AS left_how
-    FROM crm.subscriptions s CROSS JOIN moment m
+    FROM subscriptions s CROSS JOIN moment m
     GROUP BY s.customer_id, m.since_day, m.until_day
     HAVING bool_or(s.started_on <= m.since_day AND (s.ended_on IS NULL OR s.ended_on > m.since_day))
 )
@@ -212,20 +212,20 @@ SELECT p.customer_id,
        greatest(p.since_day - c.joined_on, 0) / 30.4375::float8 AS entry_months,
        (coalesce(p.left_on, p.until_day) - c.joined_on) / 30.4375::float8 AS duration_months,
        p.left_on IS NOT NULL AND coalesce(p.left_how, 'voluntary') = 'voluntary' AS is_event
-FROM span p JOIN crm.customers c USING (customer_id)
+FROM span p JOIN customers c USING (customer_id)
 ORDER BY p.customer_id
 
 -- first_fact --
 -- When the company's records begin: the first contact, invoice or month of usage; NULL when there is none.
-SELECT least((SELECT min(started_at) FROM crm.contacts),
-             (SELECT min(issued_on)::timestamptz FROM crm.invoices),
-             (SELECT min(month)::timestamptz FROM crm.usage)) AS first_fact
+SELECT least((SELECT min(started_at) FROM contacts),
+             (SELECT min(issued_on)::timestamptz FROM invoices),
+             (SELECT min(month)::timestamptz FROM usage)) AS first_fact
 
 -- reasoned_contacts --
 -- The newest inbound contacts with a reason by a known customer, oldest first; the instant is just before each.
 SELECT customer_id, before_at, reason FROM (
     SELECT customer_id, started_at - interval '1 second' AS before_at, reason, contact_id
-    FROM crm.contacts
+    FROM contacts
     WHERE direction = 'in' AND reason IS NOT NULL AND customer_id IS NOT NULL AND started_at <= %(until)s
     ORDER BY started_at DESC LIMIT %(most)s
 ) newest

@@ -15,7 +15,7 @@ WITH zone AS (SELECT coalesce((SELECT time_zone FROM desk.company), 'UTC') AS ti
 came AS (
     SELECT t.customer_id, t.started_at AS called_at, t.contact_id, NULL::uuid AS case_id, t.agent_id AS staff_id,
            t.reason AS contact_reason
-    FROM crm.contacts t CROSS JOIN zone z
+    FROM contacts t CROSS JOIN zone z
     WHERE t.direction = 'in' AND t.customer_id IS NOT NULL AND t.started_at <= z.now
         AND t.started_at > coalesce((SELECT max(i.called_at) FROM desk.cancel_intents i)
                                     - make_interval(days => %(late_days)s::int), '-infinity')
@@ -44,7 +44,7 @@ SELECT d.customer_id, d.called_on, d.called_at, d.contact_id, d.case_id, d.staff
         WHERE p.begins <= d.called_at ORDER BY p.begins DESC LIMIT 1)
 FROM days d
 -- Who had nothing to cancel did not come to cancel.
-WHERE EXISTS (SELECT FROM crm.subscriptions s WHERE s.customer_id = d.customer_id AND s.started_on <= d.called_on
+WHERE EXISTS (SELECT FROM subscriptions s WHERE s.customer_id = d.customer_id AND s.started_on <= d.called_on
               AND (s.ended_on IS NULL OR s.ended_on >= d.called_on))
 ORDER BY d.called_on, d.customer_id
 ON CONFLICT DO NOTHING

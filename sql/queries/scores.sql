@@ -2,14 +2,14 @@
 -- Search keys of every customer from crm; rows that say the same are left alone.
 INSERT INTO desk.directory (customer_id, words, phone_reverse)
 SELECT customer_id, desk.name_words(name), reverse(regexp_replace(phone, '\D', '', 'g'))
-FROM crm.customers
+FROM customers
 ON CONFLICT (customer_id) DO UPDATE
 SET words = excluded.words, phone_reverse = excluded.phone_reverse, synced_at = now()
 WHERE (directory.words, directory.phone_reverse) IS DISTINCT FROM (excluded.words, excluded.phone_reverse)
 
 -- forget_gone --
 -- Drop the keys of customers the company no longer holds.
-DELETE FROM desk.directory d WHERE NOT EXISTS (SELECT FROM crm.customers c WHERE c.customer_id = d.customer_id)
+DELETE FROM desk.directory d WHERE NOT EXISTS (SELECT FROM customers c WHERE c.customer_id = d.customer_id)
 
 -- directory_size --
 -- How many customers can be searched for.
@@ -31,3 +31,15 @@ DELETE FROM desk.scores
 -- fill --
 -- The new scores.
 INSERT INTO desk.scores SELECT * FROM fresh_scores
+
+-- forget_reasons --
+-- Clear the counts in the transaction that brings the new ones.
+DELETE FROM desk.contact_reasons
+
+-- count_reasons --
+-- The reasons of the last 90 days of the data, counted once so that no card counts them.
+INSERT INTO desk.contact_reasons (reason, contacts, as_of)
+SELECT t.reason, count(*), n.as_of
+FROM contacts t CROSS JOIN (SELECT coalesce(max(started_at), now()) AS as_of FROM contacts) n
+WHERE t.direction = 'in' AND t.reason IS NOT NULL AND t.started_at > n.as_of - interval '90 days'
+GROUP BY t.reason, n.as_of

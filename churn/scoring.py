@@ -73,6 +73,8 @@ def score_everyone(settings: Settings, *, progress: Tell) -> int:
                 progress(f"scores: {done:,} customers")
             connection.execute(query("scores", "empty"))
             connection.execute(query("scores", "fill"))
+            ran = {"as_of": as_of, "risk": models.risk_version, "survival": models.survival_version}
+            connection.execute(query("scores", "note_run"), ran)
         return done
 
 

@@ -33,12 +33,20 @@ UNITS: Mapping[str, tuple[str, ...]] = {
     "horizon": ("days",),
     "discount_rate": ("per_year",),
     "day_share": ("share_of_budget",),
+    "refund_outage": ("days_of_bill",),
+    "refund_outage_from": ("hours",),
+    "refund_double_bill": ("none",),
+    "late_fee": ("money",),
+    "worth_months": ("months",),
+    "margin": ("share_of_bill",),
     "forbid": ("none",),
     "needs_role": ("role",),
 }
 """Which units each effect may have."""
 
-ANSWERED = ("ceiling", "rolling_cap", "counter_offers", "horizon", "discount_rate", "default_offer", "day_share")
+SETTINGS = ("horizon", "discount_rate", "day_share", "worth_months", "margin")  # one value for a whole case
+ENTITLING = ("refund_outage", "refund_outage_from", "refund_double_bill", "late_fee")  # what is owed, what is charged
+ANSWERED = ("ceiling", "rolling_cap", "counter_offers", "default_offer", *SETTINGS, *ENTITLING)
 """Effects whose topics answer with their narrowest rule; of the others every rule that fits counts."""
 
 RANGES: Mapping[str, tuple[str, str]] = {
@@ -322,7 +330,7 @@ def rule_on(policy: Policy, case: Case, instrument: Instrument) -> Ruling:
 
 
 def setting(policy: Policy, case: Case, effect: str) -> Decimal | None:
-    """The one value of `horizon` (days), `discount_rate` (per year) or `day_share` here; None when policy is silent."""
+    """The one value of an effect of SETTINGS here, in its unit; None when policy is silent."""
     found = answers(policy, case, "", effect)
     return found[0].rule.value if found else None
 

@@ -12,11 +12,13 @@ from typing import Any
 from churn.core.policy import (
     ANSWERED,
     COST_MODELS,
+    ENTITLING,
     FAULTS,
     FLAGS,
     LEVERS,
     RANGES,
     ROLES,
+    SETTINGS,
     UNITS,
     WINDOWS,
     Box,
@@ -28,7 +30,9 @@ from churn.core.policy import (
     is_inside,
 )
 
+WINDOWED = ("rolling_cap", "redemptions", "refund_outage", "refund_double_bill", "late_fee")  # count over days
 REQUIRED = ("rolling_cap", "counter_offers", "horizon", "discount_rate")  # every case needs an answer
+MOST_MONTHS = 120  # ahead that worth may be reckoned
 MOST_GAPS = 5  # of one topic; the first few show the pattern
 KNOWN_WORDS = {"fault": FAULTS}
 
@@ -87,7 +91,7 @@ def _rule_problems(policy: Policy, rule: Rule, on: date) -> Iterator[Problem]:
         yield found("wrong_unit", f"{rule.effect} is in {' or '.join(UNITS[rule.effect])}, not in '{rule.unit}'.")
     elif sentence := _value_problem(rule):
         yield found("out_of_range", sentence)
-    if rule.effect in {"rolling_cap", "redemptions"} and not (rule.window_days or 0) > 0:
+    if rule.effect in WINDOWED and not (rule.window_days or 0) > 0:
         yield found("window_missing", f"{rule.effect} needs the days it counts over.")
     if rule.effect == "needs_role" and rule.role not in ROLES:
         yield found("unknown_role", f"'{rule.role}' is not a role that may give; there are {', '.join(ROLES)}.")
@@ -122,9 +126,13 @@ def _value_problem(rule: Rule) -> str | None:
         return f"{rule.effect} needs a value in {rule.unit}, not below zero."
     if rule.unit in {"share_of_worth", "share_of_budget", "per_year"} and rule.value > 1:
         return f"{rule.value} is more than the whole: a share of 15 % is written 0.15."
+    if rule.effect == "worth_months" and not 1 <= rule.value <= MOST_MONTHS:
+        return f"worth is reckoned over 1 to {MOST_MONTHS} months, not {rule.value}."
     if rule.unit == "share_of_bill" and rule.value > 36:
         return f"{rule.value} monthly bills are more than three years."
-    is_whole = rule.unit not in {"money", "days", "times"} or rule.value == int(rule.value)
+    if rule.effect == "margin" and rule.value > 1:
+        return f"{rule.value} is more than the whole price: a margin of 55 % is written 0.55."
+    is_whole = rule.unit not in {"money", "days", "times", "months"} or rule.value == int(rule.value)
     return None if is_whole else f"{rule.value} {rule.unit} is not a whole number."
 
 
@@ -145,7 +153,7 @@ def _topic_problems(policy: Policy) -> Iterator[Problem]:
         topics = sorted({rule.topic for rule in of_effect})
         if effect in REQUIRED and not topics:
             yield Problem("missing", f"No rule sets {effect}.")
-        if effect in {"horizon", "discount_rate", "day_share"} and len(topics) > 1:
+        if effect in {*SETTINGS, *ENTITLING} and len(topics) > 1:
             yield Problem(
                 "overlap", f"{effect} is answered by more than one topic: {', '.join(topics)}.", tuple(topics)
             )

@@ -96,6 +96,7 @@ class ChangeEvent:
     starts_at: datetime
     ends_at: datetime | None
     what_to_say: str | None
+    monthly_price: Decimal | None = None  # of the lines it hit, together
 
 
 @dataclass(frozen=True, slots=True)

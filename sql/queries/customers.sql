@@ -45,14 +45,17 @@ ORDER BY issued_on DESC, invoice_id DESC
 
 -- events --
 -- The change events of the last 90 days that hit one customer, newest first.
-SELECT e.event_id, e.kind, e.title, e.starts_at, CASE WHEN e.ends_at <= %(as_of)s THEN e.ends_at END AS ends_at, e.what_to_say
+SELECT e.event_id, e.kind, e.title, e.starts_at, CASE WHEN e.ends_at <= %(as_of)s THEN e.ends_at END AS ends_at, e.what_to_say,
+       hit.monthly_price
 FROM change_events e
+CROSS JOIN LATERAL (
+    SELECT sum(s.monthly_price) AS monthly_price FROM subscriptions s
+    CROSS JOIN (SELECT (e.starts_at AT TIME ZONE time_zone)::date AS day FROM desk.company) d
+    WHERE s.customer_id = %(customer_id)s AND s.started_on <= d.day AND (s.ended_on IS NULL OR s.ended_on > d.day)
+      AND (e.product IS NULL OR e.product = s.product) AND (e.plan IS NULL OR e.plan = s.plan)) hit
 WHERE e.starts_at <= %(as_of)s AND e.starts_at > %(as_of)s::timestamptz - interval '90 days'
   AND (e.region IS NULL OR e.region = (SELECT c.region FROM customers c WHERE c.customer_id = %(customer_id)s))
-  AND EXISTS (SELECT FROM subscriptions s
-              CROSS JOIN (SELECT (e.starts_at AT TIME ZONE time_zone)::date AS day FROM desk.company) d
-              WHERE s.customer_id = %(customer_id)s AND s.started_on <= d.day AND (s.ended_on IS NULL OR s.ended_on > d.day)
-                AND (e.product IS NULL OR e.product = s.product) AND (e.plan IS NULL OR e.plan = s.plan))
+  AND hit.monthly_price IS NOT NULL
 ORDER BY e.starts_at DESC, e.event_id LIMIT 20
 
 -- concessions --
@@ -84,8 +87,8 @@ SELECT desk.open_case(%(customer_id)s::text, %(opened_by)s::text) AS case_id
 SELECT desk.reveal(%(customer_id)s::text, %(field)s::text, %(reason)s::text) AS value
 
 -- usual_risk --
--- The mean risk of all scored customers: what a caller is compared with.
-SELECT avg(p_churn)::float8 AS p_churn FROM desk.scores
+-- The mean risk of all scored customers by the newest run: what a caller is compared with.
+SELECT mean_risk FROM desk.scoring_runs ORDER BY run_id DESC LIMIT 1
 
 -- desk_staff --
 -- The active people of the desk, agents first.

@@ -43,3 +43,8 @@ SELECT t.reason, count(*), n.as_of
 FROM contacts t CROSS JOIN (SELECT coalesce(max(started_at), now()) AS as_of FROM contacts) n
 WHERE t.direction = 'in' AND t.reason IS NOT NULL AND t.started_at > n.as_of - interval '90 days'
 GROUP BY t.reason, n.as_of
+
+-- note_run --
+-- What this run came to, with the mean risk callers are compared with.
+INSERT INTO desk.scoring_runs (as_of, customers, mean_risk, risk_version, survival_version)
+SELECT %(as_of)s, count(*), avg(p_churn), %(risk)s, %(survival)s::bigint FROM desk.scores

@@ -210,3 +210,27 @@ CREATE TABLE desk.agent_words (
     words    text NOT NULL CHECK (length(words) <= 400),
     PRIMARY KEY (staff_id, said_on, place)
 );
+
+-- who reads which rows: an agent their own, a supervisor their teams', the leader all ---------------------------------------
+
+DO $$
+DECLARE
+    _name text;
+BEGIN
+    FOREACH _name IN ARRAY ARRAY['agent_outcomes', 'agent_topics', 'agent_wins', 'agent_words'] LOOP
+        EXECUTE format('ALTER TABLE desk.%I ENABLE ROW LEVEL SECURITY', _name);
+        EXECUTE format('CREATE POLICY agent ON desk.%I FOR SELECT TO keepline_agent '
+                       'USING (staff_id = (SELECT desk.my_id(''agent'')))', _name);
+        EXECUTE format('CREATE POLICY supervisor ON desk.%I FOR SELECT TO keepline_supervisor '
+                       'USING (staff_id = ANY ((SELECT desk.my_people())::text[]))', _name);
+        EXECUTE format('CREATE POLICY book ON desk.%I FOR SELECT TO keepline_leader '
+                       'USING ((SELECT desk.may_read_masked()))', _name);
+        EXECUTE format('CREATE POLICY job ON desk.%I TO keepline_batch USING (true)', _name);
+    END LOOP;
+    FOREACH _name IN ARRAY ARRAY['trend_leavers', 'trend_forbidden'] LOOP
+        EXECUTE format('ALTER TABLE desk.%I ENABLE ROW LEVEL SECURITY', _name);
+        EXECUTE format('CREATE POLICY book ON desk.%I FOR SELECT TO keepline_leader, keepline_finance '
+                       'USING ((SELECT desk.may_read_masked()))', _name);
+        EXECUTE format('CREATE POLICY job ON desk.%I TO keepline_batch USING (true)', _name);
+    END LOOP;
+END $$;

@@ -191,9 +191,9 @@ def stand_in(
         ", ".join(f"{value} AS {name}" for name, value in (GOOD[view] | row).items() if name != without)
         for row in rows or ({},)
     ]
-    run(owner, f"DROP VIEW IF EXISTS crm.{view}")
+    run(owner, f"DROP VIEW IF EXISTS crm.{view} CASCADE")
     run(owner, f"CREATE VIEW crm.{view} AS {' UNION ALL '.join(f'SELECT {select}{source}' for select in selects)}")
-    run(owner, f"GRANT SELECT ON crm.{view} TO {contract.READERS}")
+    run(owner, f"GRANT SELECT ON crm.{view} TO {contract.READERS}; {contract.READ_ANEW}")
 
 
 def run(owner: psycopg.Connection, statements: str) -> None:
@@ -217,7 +217,7 @@ def test_a_company_that_keeps_the_rules_hears_nothing(check: Check) -> None:
 
 @pytest.mark.parametrize("view", CONTRACT, ids=lambda view: view.name)
 def test_a_missing_view_is_named_and_its_line_brings_it_back(company, check: Check, view: contract.View) -> None:
-    run(company, f"DROP VIEW crm.{view.name}")
+    run(company, f"DROP VIEW crm.{view.name} CASCADE")
     problem = next(problem for problem in check() if problem.where == f"crm.{view.name}")
     assert f"The view crm.{view.name} is missing" in problem.text
     assert problem.is_optional == (view.name in {"invoices", "usage", "change_events", "concessions"})
@@ -241,7 +241,7 @@ def test_a_missing_column_is_named_and_its_line_adds_it(company, view, column) -
 
 
 def test_all_problems_are_named_not_the_first(company, check: Check) -> None:
-    run(company, "DROP VIEW crm.usage")
+    run(company, "DROP VIEW crm.usage CASCADE")
     stand_in(company, "contacts", {"csat": "7::smallint", "direction": "'x'::text"}, without="queue")
     stand_in(company, "invoices", {"amount": "'NaN'::numeric(14,2)"})
     wheres = {"crm.usage", "crm.contacts.queue", "crm.contacts.csat", "crm.contacts.direction", "crm.invoices.amount"}
@@ -285,7 +285,7 @@ def test_a_time_without_a_zone_is_read_in_the_companys(company) -> None:
 def test_a_companys_own_table_with_odd_types_becomes_a_view_that_keeps_the_contract(company, check: Check) -> None:
     run(
         company,
-        """DROP VIEW crm.customers;
+        """DROP VIEW crm.customers CASCADE;
         CREATE TABLE crm.customers (customer_id varchar(20), name varchar(80), phone varchar, joined_on timestamp,
             currency text, is_vulnerable smallint, vip boolean);
         INSERT INTO crm.customers VALUES ('c1', 'Ada', '+447700900123', '2020-02-29 10:00', 'GBP', 0, true)""",
@@ -305,9 +305,9 @@ def test_a_companys_own_table_with_odd_types_becomes_a_view_that_keeps_the_contr
 
 
 def test_a_view_nobody_may_read_is_named_and_its_line_opens_it(company) -> None:
-    run(company, "REVOKE SELECT ON crm.contacts FROM keepline_agent")
+    run(company, "REVOKE SELECT ON crm.contacts FROM keepline_batch")
     (problem,) = contract.check_catalogue(company)
-    assert problem.sentence == "keepline_agent may not read crm.contacts."
+    assert problem.sentence == "keepline_batch may not read crm.contacts."
     run(company, problem.mend)
     assert contract.check_catalogue(company) == []
 

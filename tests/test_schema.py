@@ -71,6 +71,10 @@ CATALOGUE: dict[str, LiteralString] = {
         SELECT format('%s on %s', t.tgname, t.tgrelid::regclass),
                format('%s; enabled %s', pg_get_triggerdef(t.oid), t.tgenabled)
         FROM pg_trigger t JOIN our_relations c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal""",
+    "policy": """
+        SELECT format('%s on %s.%s', policyname, schemaname, tablename),
+               format('%s; %s; to %s; using %s; check %s', permissive, cmd, roles, qual, with_check)
+        FROM pg_policies""",
     "type": """
         SELECT t.oid::regtype, format(
             'kind %s; owner %s; labels %s; base %s; %s', t.typtype, t.typowner::regrole,

@@ -27,9 +27,9 @@ SELECT c.relname                                                                
        c.relkind::text                                                                        AS kind,
        CASE WHEN c.relkind IN ('v', 'm') THEN rtrim(pg_get_viewdef(c.oid, true), E';\n ') END AS definition,
        ARRAY(SELECT r.rolname::text FROM pg_roles AS r
-             WHERE r.rolname IN ('keepline_batch', 'keepline_agent', 'keepline_supervisor')
-               AND NOT has_table_privilege(r.oid, c.oid, 'SELECT')
-             ORDER BY r.rolname)                                                              AS unreadable_by
+             WHERE r.rolname IN ('keepline_batch', 'keepline_owner') AND NOT has_table_privilege(r.oid, c.oid, 'SELECT')
+             UNION ALL
+             SELECT 'people at the desk' WHERE to_regclass('caller.' || c.relname) IS NULL)    AS unreadable_by
 FROM pg_class AS c
 WHERE c.relnamespace = to_regnamespace('crm') AND c.relkind IN ('v', 'm', 'r', 'p', 'f');
 

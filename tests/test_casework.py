@@ -16,11 +16,13 @@ import pytest
 from churn import casework, db, registry, store
 from churn.casework import Models
 from churn.core import features
+from churn.core.grants import Session
 from churn.core.outlook import DAYS_A_MONTH
 from churn.core.records import Company
 from churn.queries import query
 from churn.screen_pop import Asked
 from churn.settings import Settings
+from tests.acting import sit_down
 from tests.conftest import clone
 from tests.core.callers import AS_OF, TODAY, bill, contact, event, line, scene, unresolved
 from tests.factories import put, put_customer
@@ -44,6 +46,7 @@ def settings(template: Settings) -> Iterator[Settings]:
             put(owner, "subscriptions", customer_id="GONE", ended_on="2025-01-01", end_reason="voluntary")
             put(owner, "contacts", contact_id="K1", customer_id="A1", reason="fault", is_resolved=False)
             put(owner, "contacts", contact_id="K2", customer_id=None)
+            owner.execute("SET search_path = crm")
             owner.execute(query("scores", "sync_directory"))
         yield made
 
@@ -52,7 +55,15 @@ def settings(template: Settings) -> Iterator[Settings]:
 def owner(settings: Settings) -> Iterator[psycopg.Connection]:
     """Everything written is given back."""
     with psycopg.connect(db.admin_conninfo(settings)) as connection, connection.transaction(force_rollback=True):
+        sit_down(connection)
         yield connection
+
+
+@pytest.fixture(scope="module")
+def agent(settings: Settings) -> Session:
+    """Somebody who opens cases."""
+    with psycopg.connect(db.admin_conninfo(settings), autocommit=True) as connection:
+        return sit_down(connection, "S1")
 
 
 @pytest.fixture(scope="module")
@@ -109,8 +120,8 @@ def test_a_withheld_number_is_told_from_an_unknown_one(owner: psycopg.Connection
 # opening a case -------------------------------------------------------------------------------------------------------
 
 
-def test_a_case_is_read_fresh_and_remembered(database: db.Database, owner: psycopg.Connection) -> None:
-    card = casework.open_case(database, models(), "A1", staff_id="S1", role="agent", clock=AS_OF, opened_by="ani")
+def test_a_case_is_read_fresh_and_remembered(database: db.Database, owner: psycopg.Connection, agent: Session) -> None:
+    card = casework.open_case(database, models(), "A1", me=agent, clock=AS_OF, opened_by="ani")
     assert (card.facts.customer.customer_id, card.today, card.state) == ("A1", TODAY, "live")
     assert card.opening.ground == "1 contact not resolved since 1 Nov"
     kept = owner.execute("SELECT staff_id, customer_id, opened_by FROM desk.cases WHERE case_id = %s", [card.case_id])
@@ -118,10 +129,10 @@ def test_a_case_is_read_fresh_and_remembered(database: db.Database, owner: psyco
 
 
 def test_nobody_is_remembered_for_an_account_that_is_not_there(
-    database: db.Database, owner: psycopg.Connection
+    database: db.Database, owner: psycopg.Connection, agent: Session
 ) -> None:
     with pytest.raises(store.NoSuchCustomer):
-        casework.open_case(database, models(), "NOBODY", staff_id="S1", role="agent", clock=AS_OF, opened_by="ani")
+        casework.open_case(database, models(), "NOBODY", me=agent, clock=AS_OF, opened_by="ani")
     assert owner.execute("SELECT count(*) FROM desk.cases WHERE customer_id = 'NOBODY'").fetchone() == (0,)
 
 
@@ -135,10 +146,10 @@ def test_nobody_is_remembered_for_an_account_that_is_not_there(
         ("NEW", datetime(2026, 11, 1, tzinfo=UTC), "ended"),
     ],
 )
-def test_a_caller_is_live_new_or_ended(database: db.Database, customer_id: str, clock: datetime, state: str) -> None:
-    card = casework.open_case(
-        database, models(), customer_id, staff_id="S1", role="agent", clock=clock, opened_by="search"
-    )
+def test_a_caller_is_live_new_or_ended(
+    database: db.Database, agent: Session, customer_id: str, clock: datetime, state: str
+) -> None:
+    card = casework.open_case(database, models(), customer_id, me=agent, clock=clock, opened_by="search")
     assert card.state == state
     assert (card.p_churn is None) == (state == "ended")
     assert card.troubles == ()

@@ -10,7 +10,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from churn import callbacks, db
+from churn import callbacks, db, ledger
 from churn.settings import PROJECT, Settings
 from tests.factories import put
 from tests.ledger_world import NOON, populate
@@ -106,7 +106,7 @@ def test_who_came_second_is_told_and_sees_the_rest(
 ) -> None:
     page.run()
     other = db.open_database(database, size=1)
-    callbacks.take(other, world["abe"], "C1")
+    callbacks.take(other, ledger.open_session(other, "abe"), "C1")
     other.close()
     page.button(key="take-C1").click().run()
     assert "Somebody else has them on the line" in shown(page)

@@ -301,6 +301,24 @@ class ReasonMissing(Refusal):
     code = "KL703"
 
 
+class NobodyHeld(Refusal):
+    """There is no customer of this account."""
+
+    code = "KL801"
+
+
+class ErasureNeedsReason(Refusal):
+    """Say in a few words who asked for it and when."""
+
+    code = "KL802"
+
+
+class NoSuchPeriod(Refusal):
+    """A period is 1 to 36,500 days and has a reason."""
+
+    code = "KL803"
+
+
 class AppendOnly(Refusal):
     """Rows of the ledger are never changed or removed; add a row that corrects."""
 

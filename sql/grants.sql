@@ -137,3 +137,56 @@ GRANT SELECT, INSERT ON desk.scoring_runs TO keepline_batch;
 GRANT SELECT ON desk.scoring_runs TO
     keepline_agent, keepline_supervisor, keepline_leader, keepline_finance, keepline_analyst, keepline_admin;
 GRANT EXECUTE ON FUNCTION desk.supervisors_used TO keepline_agent, keepline_supervisor;
+
+-- Voice and escalations --------------------------------------------------------------------------------------------------
+-- The nightly job writes what was counted; what is done about a problem only desk.move_problem writes. Nobody else reads a
+-- cell of reason_days: it may be one person. Quotes and notes are masked before they are stored.
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON
+    desk.reason_days, desk.topics, desk.topic_days, desk.burst_nights, desk.burst_days, desk.problem_days,
+    desk.problem_groups, desk.problem_quotes, desk.problem_customers, desk.broken_notes, desk.escalation_scores
+    TO keepline_batch;
+GRANT SELECT, INSERT ON desk.voice_runs TO keepline_batch;
+GRANT SELECT ON desk.problems, desk.problem_moves, desk.problem_history, desk.reason_classes, desk.voice_groups
+    TO keepline_batch;
+GRANT INSERT (key, reason, region, plan, topic_id, title, began_on, found_on, last_burst_on, p_value, level, currency,
+              at_that_time) ON desk.problems TO keepline_batch;
+GRANT UPDATE (topic_id, title, last_burst_on, contacts, expected, customers, worth_at_risk, at_that_time, refreshed_at)
+    ON desk.problems TO keepline_batch;
+GRANT SELECT ON
+    desk.topics, desk.topic_days, desk.burst_nights, desk.problems, desk.problem_moves, desk.problem_days,
+    desk.problem_groups, desk.problem_quotes, desk.problem_customers, desk.broken_notes, desk.problem_history,
+    desk.reason_classes, desk.voice_runs, desk.voice_groups
+    TO keepline_leader, keepline_supervisor, keepline_analyst;
+GRANT EXECUTE ON FUNCTION desk.reason_series TO keepline_batch, keepline_leader, keepline_supervisor, keepline_analyst;
+GRANT EXECUTE ON FUNCTION desk.move_problem, desk.classify_reason TO keepline_leader;
+GRANT SELECT ON desk.escalation_scores TO keepline_agent, keepline_supervisor;
+
+-- A person's own data ------------------------------------------------------------------------------------------------------
+-- An erasure reaches every table that names a customer; what is append-only refuses by itself.
+
+GRANT USAGE ON SCHEMA feed TO keepline_owner;
+GRANT SELECT, UPDATE, DELETE ON ALL TABLES IN SCHEMA feed, desk TO keepline_owner;
+DO $$
+DECLARE
+    _table regclass;
+BEGIN
+    -- Row-level security is for people; the tables' owner passes it anyway, keepline_owner only by a policy.
+    FOR _table IN
+        SELECT c.oid FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'customer_id'
+        WHERE c.relnamespace = 'desk'::regnamespace AND c.relrowsecurity AND c.relowner <> 'keepline_owner'::regrole
+            AND NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'erasure')
+    LOOP
+        EXECUTE format('CREATE POLICY erasure ON %s TO keepline_owner USING (true)', _table);
+    END LOOP;
+END
+$$;
+GRANT EXECUTE ON FUNCTION desk.without_cards, desk.is_luhn_valid TO
+    keepline_batch, keepline_agent, keepline_supervisor, keepline_leader, keepline_finance, keepline_analyst, keepline_admin;
+GRANT EXECUTE ON FUNCTION desk.erase_customer, desk.held_about, desk.set_retention TO keepline_admin;
+GRANT EXECUTE ON FUNCTION desk.erase_by_job, desk.all_held, desk.apply_retention TO keepline_batch;
+GRANT SELECT ON desk.erasures, desk.retention_periods TO keepline_batch, keepline_admin;
+
+-- Operations -------------------------------------------------------------------------------------------------------------
+
+GRANT SELECT ON public.keepline_migrations TO keepline_batch;

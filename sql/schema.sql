@@ -2632,7 +2632,8 @@ BEGIN
                (SELECT s.plan FROM crm.subscriptions s
                 WHERE s.customer_id = c.customer_id AND s.started_on <= _day AND (s.ended_on IS NULL OR s.ended_on > _day)
                 ORDER BY s.monthly_price DESC, s.subscription_id LIMIT 1) AS plan
-        FROM crm.customers c WHERE c.customer_id = ANY (_hits))
+        FROM crm.customers c
+        WHERE c.customer_id = ANY (_hits) AND NOT EXISTS (SELECT FROM desk.erasures e WHERE e.customer_id = c.customer_id))
     SELECT f.* FROM found f ORDER BY f.plan IS NULL, f.name, f.customer_id LIMIT 20;
     PERFORM desk.note(_me, 'searched', 'customer', CASE WHEN cardinality(_hits) = 1 THEN _hits[1] END,
                       jsonb_build_object('by', _by, 'found', cardinality(_hits)));
@@ -2654,7 +2655,7 @@ BEGIN
         RETURN _case;
     END IF;
     PERFORM desk.require_patience(_me, 'saw');
-    IF NOT EXISTS (SELECT FROM crm.customers c WHERE c.customer_id = _customer_id) THEN
+    IF NOT EXISTS (SELECT FROM crm.customers c WHERE c.customer_id = _customer_id) OR desk.is_erased(_customer_id) THEN
         RETURN NULL;
     END IF;
     INSERT INTO desk.cases (staff_id, customer_id, opened_by) VALUES (_me.staff_id, _customer_id, _opened_by)
@@ -2776,6 +2777,8 @@ CREATE FUNCTION desk.make_reading_views() RETURNS void
 DECLARE
     _name text;
     _of_caller constant text := ' WHERE t.customer_id = ANY ((SELECT desk.my_callers())::text[])';
+    -- What is blanked here may still stand in the company's own views.
+    _not_erased constant text := ' AND NOT EXISTS (SELECT FROM desk.erasures e WHERE e.customer_id = t.customer_id)';
     _columns text;
 BEGIN
     FOREACH _name IN ARRAY ARRAY['customers', 'subscriptions', 'invoices', 'contacts', 'usage', 'change_events', 'concessions'] LOOP
@@ -2785,9 +2788,13 @@ BEGIN
             _columns := CASE _name
                 WHEN 'customers' THEN 't.customer_id, t.name, desk.masked_phone(t.phone) AS phone, desk.masked_email(t.email) AS email, '
                     't.joined_on, t.segment, t.region, t.language, t.currency, t.is_vulnerable, t.is_do_not_offer, t.attributes'
+                -- Notes that came by files are without card numbers; a company's own are cleaned as they are read.
+                WHEN 'contacts' THEN 't.contact_id, t.customer_id, t.started_at, t.ended_at, t.channel, t.direction, t.queue, '
+                    't.reason, t.agent_id, t.is_resolved, t.is_escalated, t.csat, CASE WHEN '
+                    '(SELECT c.source = ''views'' FROM desk.company c) THEN desk.without_cards(t.notes) ELSE t.notes END AS notes'
                 ELSE 't.*' END;
             EXECUTE format('CREATE VIEW caller.%1$I WITH (security_barrier) AS SELECT %2$s FROM crm.%1$I t %3$s',
-                           _name, _columns, CASE WHEN _name <> 'change_events' THEN _of_caller ELSE '' END);
+                           _name, _columns, CASE WHEN _name <> 'change_events' THEN _of_caller || _not_erased ELSE '' END);
             _columns := CASE _name
                 WHEN 'customers' THEN 't.customer_id, desk.masked_name(t.name) AS name, NULL::text AS phone, NULL::text AS email, '
                     't.joined_on, t.segment, t.region, t.language, t.currency, t.is_vulnerable, t.is_do_not_offer, '
@@ -2797,7 +2804,8 @@ BEGIN
                     't.reason, t.agent_id, t.is_resolved, t.is_escalated, t.csat, NULL::text AS notes'
                 ELSE 't.*' END;
             EXECUTE format('CREATE VIEW masked.%1$I WITH (security_barrier) AS SELECT %2$s FROM crm.%1$I t '
-                           'WHERE (SELECT desk.may_read_masked())', _name, _columns);
+                           'WHERE (SELECT desk.may_read_masked()) %3$s', _name, _columns,
+                           CASE WHEN _name = 'customers' THEN _not_erased ELSE '' END);
             EXECUTE format('GRANT SELECT ON caller.%I TO keepline_agent, keepline_supervisor', _name);
             EXECUTE format('GRANT SELECT ON masked.%I TO keepline_leader, keepline_finance, keepline_analyst, keepline_admin', _name);
         EXCEPTION WHEN undefined_column OR undefined_function THEN
@@ -2805,7 +2813,6 @@ BEGIN
         END;
     END LOOP;
 END $$;
-SELECT desk.make_reading_views();
 
 -- The reasons people call for, the commonest first: counted by `sync`, so that no card counts them.
 CREATE TABLE desk.contact_reasons (
@@ -3861,5 +3868,8 @@ BEGIN
     END LOOP;
     PERFORM desk.note(desk.session_person(), 'retained', 'retention', NULL, jsonb_build_object('by', _by, 'rows', _did));
 END $$;
+
+-- What people read the contract through: here, for it leaves out the erased.
+SELECT desk.make_reading_views();
 
 RESET ROLE;

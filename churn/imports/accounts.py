@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import psycopg
 
+from churn import privacy
+
 _MOST_REMEMBERED = 2_000_000  # ids kept in memory; beyond that they are asked for again
 
 
@@ -19,6 +21,7 @@ class KnownCustomers:
         self._conn = conn
         self._ids: set[str] = set()
         self._phones: dict[str, str | None] = {}
+        self._erased: dict[str, str] | None = None
 
     def known(self, ids: Iterable[str]) -> set[str]:
         """Those of `ids` that are customers."""
@@ -37,6 +40,12 @@ class KnownCustomers:
         answer = (wanted & self._ids) | found
         self._ids = self._ids | found if len(self._ids) < _MOST_REMEMBERED else found
         return answer
+
+    def erased(self) -> dict[str, str]:
+        """Accounts that were erased, with why their rows are not taken. Read once, with the tables locked."""
+        if self._erased is None:
+            self._erased = privacy.erased(self._conn)
+        return self._erased
 
     def by_phone(self, phones: Iterable[str]) -> dict[str, str]:
         """The customer of each number that exactly one customer has."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as Dict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from churn.core.masking import without_cards
 from churn.imports.attributes import attribute_texts
-from churn.imports.cards import redact
 from churn.imports.mapping import AttributeType, FileMapping, TableMapping
 from churn.imports.reading import Chunk, SetAside, file_safe
 from churn.imports.sources import Lookups, source_texts
@@ -41,6 +41,11 @@ class Problems:
         if new.any():
             self.which[new] = len(self.notes)
             self.notes.append((column, reason))
+
+    def replace(self, rows: np.ndarray, column: str | None, reason: str) -> None:
+        """Blame `column` for these rows, whatever is wrong with them besides."""
+        self.which[rows] = -1
+        self.add(rows, column, reason)
 
     @property
     def good(self) -> np.ndarray:
@@ -115,15 +120,27 @@ def _is_empty(parsed: Parsed) -> np.ndarray:
 # what is set aside ---------------------------------------------------------------------------------------------------
 
 
-def set_aside_rows(chunk: Chunk, problems: Problems, file: FileMapping) -> list[SetAside]:
-    """The bad rows as they were read, without card numbers and shortened to what a person can look at."""
+def set_aside_rows(
+    chunk: Chunk, problems: Problems, file: FileMapping, *, erased: Dict[str, str] | None = None
+) -> list[SetAside]:
+    """The bad rows as they were read, without card numbers and shortened to what a person can look at.
+
+    Of a row that names an account of `erased` only that is kept.
+    """
     exact = _exact_columns(file)
     rows = []
     for place in np.flatnonzero(~problems.good):
         column, reason = problems.notes[problems.which[place]]
         source = chunk.row(int(place))
         rows.append(SetAside(int(chunk.lines[place]), column, source.get(column) if column else None, reason, source))
-    return [_presentable(one, exact) for one in [*chunk.set_aside, *rows]]
+    return [_presentable(_without_erased(one, erased or {}), exact) for one in [*chunk.set_aside, *rows]]
+
+
+def _without_erased(one: SetAside, erased: Dict[str, str]) -> SetAside:
+    named = {name: value for name, value in one.row.items() if value is not None and value.strip() in erased}
+    if not named and one.reason not in erased.values():
+        return one
+    return replace(one, value=None, row=named)
 
 
 def _exact_columns(file: FileMapping) -> set[str]:
@@ -147,5 +164,5 @@ def _presentable(one: SetAside, exact: set[str]) -> SetAside:
 
 
 def _shown(value: str, longest: int) -> str:
-    safe = redact(file_safe(value[: longest + 1]))
+    safe = without_cards(file_safe(value[: longest + 1]))
     return safe if len(value) <= longest else f"{safe[:longest]}… [{len(value):,} characters in all]"

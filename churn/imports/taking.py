@@ -24,7 +24,7 @@ from churn.imports.surveying import Survey
 from churn.imports.tables import TABLES
 from churn.imports.values import Rules, holds
 
-RULES_VERSION = "1"  # raised when the cleaning changes, so that files already taken in are read again
+RULES_VERSION = "2"  # raised when the cleaning changes, so that files already taken in are read again
 Progress = Callable[[str, int, int], None]
 _NULL = pa.scalar(None, pa.string())
 
@@ -123,6 +123,7 @@ class FileImport:
         self, chunk: Chunk, file_id: int, types: dict[str, AttributeType], is_empty: dict[str, bool]
     ) -> None:
         cleaned = clean_chunk(chunk, self.file, types=types, rules=self.rules, lookups=self.lookups)
+        erased = self.refuse_erased(cleaned)
         unmatched = self.match_customers(cleaned)
         for table in self.file.tables:
             self.refuse_repeated(table, cleaned)
@@ -132,13 +133,25 @@ class FileImport:
             columns = {name: values.filter(keep) for name, values in cleaned.tables[table.table].items()}
             if good.any():
                 copy_rows(self.conn, table.table, columns, straight=is_empty[table.table], completes=table.completes)
-        set_aside = set_aside_rows(chunk, cleaned.problems, self.file)
+        set_aside = set_aside_rows(chunk, cleaned.problems, self.file, erased=erased)
         copy_set_aside(self.conn, file_id, set_aside)
         accepted = int(good.sum())
         self.counts.accepted += accepted
         self.counts.set_aside += len(set_aside)
         self.counts.read += len(chunk) + len(chunk.set_aside)
         self.counts.unmatched += int((unmatched & good).sum())
+
+    def refuse_erased(self, cleaned: Cleaned) -> dict[str, str]:
+        """Set aside rows of customers who were erased, whatever else is wrong with them; all such accounts."""
+        erased = self.customers.erased()
+        for table in self.file.tables if erased else ():
+            ids = cleaned.tables[table.table].get("customer_id")
+            if ids is not None:
+                for sentence in set(erased.values()):
+                    named = pa.array([name for name, why in erased.items() if why == sentence], pa.string())
+                    source = table.sources["customer_id"]
+                    cleaned.problems.replace(holds(pc.is_in(ids, named)), source.blamed(), sentence)
+        return erased
 
     def match_customers(self, cleaned: Cleaned) -> np.ndarray:
         """Set aside what needs a customer and has none; contacts of nobody we know are kept, and told here."""

@@ -1,15 +1,17 @@
 -- sync_directory --
--- Search keys of every customer from crm; rows that say the same are left alone.
+-- Search keys of every customer from crm, erased ones apart; rows that say the same are left alone.
 INSERT INTO desk.directory (customer_id, words, phone_reverse)
 SELECT customer_id, desk.name_words(name), reverse(regexp_replace(phone, '\D', '', 'g'))
-FROM customers
+FROM customers c WHERE NOT EXISTS (SELECT FROM desk.erasures e WHERE e.customer_id = c.customer_id)
 ON CONFLICT (customer_id) DO UPDATE
 SET words = excluded.words, phone_reverse = excluded.phone_reverse, synced_at = now()
 WHERE (directory.words, directory.phone_reverse) IS DISTINCT FROM (excluded.words, excluded.phone_reverse)
 
 -- forget_gone --
--- Drop the keys of customers the company no longer holds.
-DELETE FROM desk.directory d WHERE NOT EXISTS (SELECT FROM customers c WHERE c.customer_id = d.customer_id)
+-- Drop the keys of customers the company no longer holds, and of erased ones.
+DELETE FROM desk.directory d
+WHERE NOT EXISTS (SELECT FROM customers c WHERE c.customer_id = d.customer_id)
+    OR EXISTS (SELECT FROM desk.erasures e WHERE e.customer_id = d.customer_id)
 
 -- directory_size --
 -- How many customers can be searched for.
@@ -29,8 +31,9 @@ FROM STDIN
 DELETE FROM desk.scores
 
 -- fill --
--- The new scores.
-INSERT INTO desk.scores SELECT * FROM fresh_scores
+-- The new scores; erased customers have none.
+INSERT INTO desk.scores SELECT * FROM fresh_scores f
+WHERE NOT EXISTS (SELECT FROM desk.erasures e WHERE e.customer_id = f.customer_id)
 
 -- forget_reasons --
 -- Clear the counts in the transaction that brings the new ones.

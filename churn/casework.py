@@ -19,7 +19,8 @@ from churn.core.demand import EffectInUse
 from churn.core.effect import ConcessionEffect
 from churn.core.fitted import Fitted
 from churn.core.grants import Session
-from churn.core.outlook import Economics, Outlook, look_ahead, risk_and_moves
+from churn.core.outlook import Economics, Outlook, economics_of, look_ahead, risk_and_moves
+from churn.core.policy import Policy
 from churn.core.reasons import Reason, explain, say
 from churn.core.risk import ChurnRisk
 from churn.core.say import BRAND_NEW_DAYS, Opening, say_first
@@ -28,6 +29,7 @@ from churn.core.survival import TenureCurve
 from churn.core.why import OTHER, LikelyWhy
 from churn.db import Database
 from churn.phone import Number, read_number
+from churn.policies.stored import policy_in_force
 from churn.queries import query
 from churn.screen_pop import Asked
 
@@ -147,13 +149,14 @@ def open_case(
 
     Raises store.NoSuchCustomer, store.NoCompany, and TooManyLookups.
     """
+    policy = policy_in_force(database, me)
     with database.transaction(me) as connection:
         company = store.company(connection)
         case_id = store.open_case(connection, customer_id, opened_by)
         as_of = store.moment(connection, customer_id, clock)
         facts = store.caller_facts(connection, customer_id, as_of, company.time_zone)
         usual = store.usual_risk(connection)
-    return reckon(facts, models, company, case_id=case_id, usual_risk=usual)
+    return reckon(facts, models, company, case_id=case_id, usual_risk=usual, policy=policy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,11 +193,20 @@ def scene_of(facts: records.CallerFacts, company: records.Company) -> Scene:
 
 
 def reckon(
-    facts: records.CallerFacts, models: Models, company: records.Company, *, case_id: str, usual_risk: float | None
+    facts: records.CallerFacts,
+    models: Models,
+    company: records.Company,
+    *,
+    case_id: str,
+    usual_risk: float | None,
+    policy: Policy | None = None,
 ) -> Card:
-    """The card from facts and models: no reading, no writing."""
+    """The card from facts and models, worth by the policy's economics: no reading, no writing."""
     scene = scene_of(facts, company)
-    ahead = _look_ahead(facts, models, company, scene) if facts.features.get("live_subscriptions") else _Ahead()
+    economics = economics_of(policy, scene.today)
+    ahead = (
+        _look_ahead(facts, models, company, scene, economics) if facts.features.get("live_subscriptions") else _Ahead()
+    )
     why, trouble = _why(models.why, facts, scene)
     return Card(
         case_id=case_id,
@@ -222,7 +234,9 @@ class _Ahead:
     troubles: tuple[str, ...] = ()
 
 
-def _look_ahead(facts: records.CallerFacts, models: Models, company: records.Company, scene: Scene) -> _Ahead:
+def _look_ahead(
+    facts: records.CallerFacts, models: Models, company: records.Company, scene: Scene, economics: Economics
+) -> _Ahead:
     if models.risk is None:
         is_said = "risk" in dict(models.versions)  # why it was left out
         return _Ahead(troubles=() if is_said else (NO_RISK_MODEL,))
@@ -241,7 +255,7 @@ def _look_ahead(facts: records.CallerFacts, models: Models, company: records.Com
             [facts.features],
             np.array([p_churn]),
             horizon_days=company.horizon_days,
-            economics=Economics(),
+            economics=economics,
         )
     except FAULTS:
         outlook = None

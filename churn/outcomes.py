@@ -6,6 +6,8 @@ several ways came once. Stages are written in one transaction. Claw-backs follow
 transaction of its own: in one long one the team's budget would be locked for everybody who gives meanwhile. They are
 found anew from ledger and `crm`, so a run that was cut off is completed by the next, and a second run changes nothing.
 
+Last, the settled cases are kept without a name, for calls to be compared with (`churn.past_cases`).
+
 What goes back: of what is given month by month the parts not yet due, of what was given at once nothing but the credit
 for the save. Refunds people are owed never go back. A customer who was cut off or moved away was not lost by the
 agent: their stage says so, and nothing is clawed back.
@@ -23,11 +25,11 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from churn import db, ledger, store
+from churn import db, ledger, past_cases, store
 from churn.core.policy import Case, Policy, setting
 from churn.core.saves import Call, Row, Stage, additions, path, unpaid, windows_of
 from churn.db import Database
-from churn.policies.stored import policy_version, policy_versions
+from churn.policies.stored import policy_in_force, policy_version, policy_versions
 from churn.queries import query
 from churn.refusals import Refusal
 from churn.settings import Settings
@@ -75,13 +77,16 @@ def settle(settings: Settings, *, progress: Tell) -> Settled:
             horizons = _horizons(database, store.company(connection).horizon_days)
             with connection.transaction():
                 connection.execute(query("outcomes", "one_at_a_time"))
-                today = _today(connection)
+                today, _ = _now(connection)
                 came = _gather(connection, horizons)
                 progress(f"outcomes: {came:,} came to cancel since")
                 written = Counter(_write(connection, today))
             due = _due(connection, horizons, today)
         progress(f"outcomes: {written.total():,} new stages")
         clawed_back = sum(_claw_back(database, **row) for row in due)
+        with db.connect(settings, "batch") as connection:
+            kept = past_cases.refill(connection, policy_in_force(database, "batch"), *_now(connection))
+        progress(f"outcomes: {kept:,} past cases to compare a call with")
         return Settled(came, written.total(), written[True], clawed_back, len(due) - clawed_back)
     finally:
         database.close()
@@ -110,9 +115,11 @@ def _horizon(policy: Policy | None, on: date, otherwise: int) -> int:
     return otherwise if found is None else int(found)
 
 
-def _today(connection: psycopg.Connection) -> date:
+def _now(connection: psycopg.Connection) -> tuple[date, datetime]:
+    """The company's own day and instant."""
     row = connection.execute(query("outcomes", "today")).fetchone()
-    return row[1] if row else datetime.now(UTC).date()
+    now = datetime.now(UTC)
+    return (row[1], row[0]) if row else (now.date(), now)
 
 
 def _gather(connection: psycopg.Connection, horizons: Horizons) -> int:
@@ -127,13 +134,18 @@ def _write(connection: psycopg.Connection, today: date) -> Iterator[bool]:
     with connection.cursor(name="open_intents", row_factory=dict_row) as cursor:
         cursor.execute(query("outcomes", "open_intents"), asked)
         while found := cursor.fetchmany(BATCH):
-            with connection.cursor().copy(query("outcomes", "add_stages")) as copy:
-                for intent_id, seq, row in _lacking(found, today):
-                    stage = row.stage
-                    copy.write_row((
-                        intent_id, seq, row.step, stage.name, stage.window_days, stage.on, row.is_restatement
-                    ))  # fmt: skip
-                    yield row.is_restatement
+            added = list(_lacking(found, today))
+            columns = {
+                "intents": [intent_id for intent_id, _, _ in added],
+                "places": [place for _, place, _ in added],
+                "steps": [row.step for _, _, row in added],
+                "stages": [row.stage.name for _, _, row in added],
+                "windows": [row.stage.window_days for _, _, row in added],
+                "began": [row.stage.on for _, _, row in added],
+                "restate": [row.is_restatement for _, _, row in added],
+            }
+            connection.execute(query("outcomes", "add_stages"), columns)
+            yield from (row.is_restatement for _, _, row in added)
 
 
 def _lacking(found: Iterable[dict[str, Any]], today: date) -> Iterator[tuple[int, int, Row]]:

@@ -16,7 +16,7 @@ from churn import casework, cli, db, ledger, offers
 from churn.casework import Card, Models
 from churn.core.grants import Decision, Grant, OfferedRung, Session
 from churn.core.question import Ask
-from churn.core.rung import ASKED, CANCEL, OPENING, OTHER, Rung
+from churn.core.rung import ASKED, CANCEL, OPENING, OTHER, OWED, Rung
 from churn.offers import Call, NoPolicy, Offer
 from churn.queries import query
 from churn.refusals import AboveAuthority, CallClosed, KeyReused
@@ -79,6 +79,7 @@ class Desk:
 def sit_down(settings: Settings) -> Iterator[Desk]:
     database = db.open_database(settings, size=4)
     with psycopg.connect(db.admin_conninfo(settings), autocommit=True) as owner:
+        owner.execute("DELETE FROM desk.lookup_limits")  # the tests look at more callers than a person may
         with database.transaction("agent") as connection:
             models = casework.load_models(connection, casework.model_versions(connection))
         yield Desk(settings, database, owner, models, ledger.open_session(database, AGENT))
@@ -103,7 +104,8 @@ def grantable(offer: Offer) -> list[int]:
 
 
 def money(offer: Offer) -> list[Rung]:
-    return [rung for rung in offer.ladder.rungs if rung.amount]
+    """The rungs of goodwill that carry money."""
+    return [rung for rung in offer.ladder.rungs if rung.amount and OWED not in rung.roles]
 
 
 # stored, then shown ---------------------------------------------------------------------------------------------------
@@ -201,7 +203,7 @@ def order(rung: Rung) -> tuple[bool, int]:
 def tried(at: Desk, grant: Grant) -> tuple[str, str | None]:
     """(outcome, sentence) of giving, undone."""
     params = {name: getattr(grant, name) for name in Grant.__slots__} | {"token": at.agent.token}
-    with at.database.transaction("agent") as connection, connection.transaction(force_rollback=True):
+    with at.database.transaction(at.agent) as connection, connection.transaction(force_rollback=True):
         row = connection.execute(query("ledger", "give"), params).fetchone()
     assert row is not None
     return row[0], row[2]

@@ -1,7 +1,7 @@
 """Limits of money and of authority: what is left of the team's budget, and what each role may give alone.
 
-Amounts are whole minor units. The agent's own window counts what was given in it; a supervisor's counts as unused, for
-another supervisor may be asked.
+Amounts are whole minor units. The agent's own window counts what was given in it; a supervisor's what all of the team's
+supervisors have used, for any of them may be asked.
 """
 
 from __future__ import annotations
@@ -48,10 +48,11 @@ def own_authority(policy: Policy, case: Case, ruling: Ruling, role: str, spendin
     yield from _authority(policy, case, line, used=used, who="you", lifted_by=upwards)
 
 
-def supervisors(policy: Policy, case: Case, item: Instrument) -> Iterator[Limit]:
-    """What a supervisor may say yes to, with nothing of the window used yet."""
+def supervisors(policy: Policy, case: Case, item: Instrument, spending: Spending) -> Iterator[Limit]:
+    """What a supervisor of the team may say yes to: at once, and in what is left of the freest one's window."""
+    used = spending.supervisor_used.get(item.instrument, 0)
     line = authority_for(policy, SUPERVISOR, item.instrument, case.contact_reason)
-    yield from _authority(policy, case, line, used=0, who="a supervisor", lifted_by=FINANCE)
+    yield from _authority(policy, case, line, used=used, who="a supervisor", lifted_by=FINANCE)
 
 
 def _reach(role: str) -> int:

@@ -76,7 +76,7 @@ def bounds(policy: Policy, case: Case, instrument: Instrument, *, role: str, spe
             *authority.budget_limits(policy, case, instrument, spending),
         ),
         own=tuple(authority.own_authority(policy, case, ruling, role, spending)),
-        above=tuple(authority.supervisors(policy, case, instrument)),
+        above=tuple(authority.supervisors(policy, case, instrument, spending)),
         floor=limits.floor_of(ruling, policy.currency),
     )
     return _under_floor(held, policy.currency)

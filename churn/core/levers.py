@@ -42,7 +42,8 @@ def entitlements(facts: Facts) -> tuple[list[Rung], list[Bounds]]:
         return [], []
     held = _bounds(facts, item)
     is_payable = owed <= held.ceiling and held.is_open_above
-    reason = "They are owed it: it comes first and is no offer."
+    said = facts.question.owed_for
+    reason = f"{said} It comes first and is no offer." if said else "They are owed it: it comes first and is no offer."
     if not is_payable:
         reason = f"{reason} It is more than the desk may pay, so finance pays it: {held.binding_ceiling.reason}"
     rung = Rung(

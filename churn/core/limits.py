@@ -30,6 +30,7 @@ class Earlier:
     instrument: str
     amount: int
     days_ago: float
+    is_ours: bool = False  # given on this desk: the ledger counts it too
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class Spending:
 
     budgets: Mapping[str, Budget] = field(default_factory=dict)
     authority_used: Mapping[str, int] = field(default_factory=dict)  # the agent's, in the window that holds now
+    supervisor_used: Mapping[str, int] = field(default_factory=dict)  # the least any of the team's supervisors has used
     earlier: tuple[Earlier, ...] = ()
     counter_offers_made: int = 0  # offers in this case the caller has turned down
     fee: int = 0  # on the account, that a waiver could take off
@@ -116,8 +118,9 @@ def _reason_of(answer: Answer, policy: Policy, case: Case, spending: Spending) -
     said = [rule.reason]
     if answer.amount is not None and rule.unit in {"share_of_worth", "share_of_bill"}:
         said.append(f"Here that is {show(answer.amount, policy.currency)}.")
-    if rule.given_from and spending.earlier:
-        last = min(spending.earlier, key=lambda item: item.days_ago)
+    given = [item for item in spending.earlier if counts(policy, item.instrument)]
+    if rule.given_from and given:
+        last = min(given, key=lambda item: item.days_ago)
         on = day(_ago(case, last.days_ago), case.on)
         said.append(f"The last was {show(last.amount, policy.currency)} on {on}.")
     return " ".join(said)
@@ -162,7 +165,7 @@ def _rolling_cap(policy: Policy, case: Case, answer: Answer, spending: Spending)
     rule, window = answer.rule, answer.rule.window_days or 0
     if answer.amount is None:
         return Limit("rolling_cap", None, rule.reason, rule.reference)
-    inside = [item for item in spending.earlier if item.days_ago < window and _counts(policy, item.instrument)]
+    inside = [item for item in spending.earlier if item.days_ago < window and counts(policy, item.instrument)]
     given = sum(item.amount for item in inside)
     left = max(0, answer.amount - given)
     if not inside:
@@ -172,8 +175,8 @@ def _rolling_cap(policy: Policy, case: Case, answer: Answer, spending: Spending)
     return Limit("rolling_cap", left, f"{rule.reason} {said}", rule.reference, TIME, free_on)
 
 
-def _counts(policy: Policy, instrument: str) -> bool:
-    """Whether an earlier concession counts towards the customer's cap: what is owed or costs nothing does not."""
+def counts(policy: Policy, instrument: str) -> bool:
+    """Whether an earlier concession was goodwill, which caps count: what is owed or costs nothing is not."""
     item = policy.instrument(instrument)
     return item is None or item.draws_budget
 
@@ -191,6 +194,27 @@ def _redemptions(case: Case, answer: Answer, ages: list[float]) -> Limit:
     waits = sorted(window - age for age in inside)
     again = in_days(case, waits[len(inside) - answer.amount]) if answer.amount else None
     return Limit("redemptions", 0, reason, rule.reference, TIME if again else NOBODY, again, left=0, stops=True)
+
+
+def fewest_left(ruling: Ruling, spending: Spending) -> tuple[int, int] | None:
+    """Of the rules on how often, the one that binds first, as the ledger keeps it: (grants of this desk, in days).
+
+    A grant made from now on counts in every window alike, so the rule with the fewest times left stays the one. The
+    ledger knows only this desk's grants: what was given elsewhere is taken off. None: no such rule.
+    """
+    found: list[tuple[int, int, int]] = []
+    for answer in ruling.redemptions:
+        if answer.amount is None:
+            continue
+        window = answer.rule.window_days or 0
+        inside = [
+            item
+            for item in spending.earlier
+            if item.instrument == ruling.instrument.instrument and item.days_ago < window
+        ]
+        elsewhere = sum(not item.is_ours for item in inside)
+        found.append((answer.amount - len(inside), max(0, answer.amount - elsewhere), window))
+    return min(found)[1:] if found else None
 
 
 def _cooldown(case: Case, answer: Answer, ages: list[float]) -> Limit:

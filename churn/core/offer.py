@@ -100,7 +100,7 @@ def offered(made: Ladder) -> tuple[OfferedRung, ...]:
 def _offered(made: Ladder, index: int, rung: Rung) -> OfferedRung:
     held = next(b for b in made.bounds if b.instrument.instrument == rung.instrument)
     ruling = held.ruling
-    times = next(iter(ruling.redemptions), None)
+    times = limits.fewest_left(ruling, made.question.spending)
     return OfferedRung(
         rung=index,
         lever=rung.lever,
@@ -109,8 +109,8 @@ def _offered(made: Ladder, index: int, rung: Rung) -> OfferedRung:
         ceiling=ruling.ceiling,
         months=rung.months,
         cooldown_days=(ruling.cooldown.amount or None) if ruling.cooldown else None,
-        redemptions=times.amount if times else None,
-        redemption_days=times.rule.window_days if times else None,
+        redemptions=times[0] if times else None,
+        redemption_days=times[1] if times else None,
         cost=None if rung.cost is None else float(rung.cost),
         p_stay=rung.p_after,
         gain=None if rung.gain is None else float(rung.gain),

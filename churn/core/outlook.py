@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, TypedDict
 
 import numpy as np
 
 from churn.core import features, worth
+from churn.core.demand import staying_given_saved
 from churn.core.fitted import Fitted, rebased
+from churn.core.policy import Case, Policy, setting
 from churn.core.risk import ChurnRisk
 from churn.core.survival import FEW, Table, TenureCurve, anchor
 
@@ -36,7 +39,7 @@ class WorthTerms(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Economics:
-    """What worth is reckoned with; finance's policy sets it."""
+    """What worth is reckoned with: `economics_of` the policy in force; these where it is silent."""
 
     horizon_months: int = 36
     annual_rate: float = 0.10
@@ -60,6 +63,31 @@ class Outlook:
     months_known: Array
     expected_months: Array
     worth: worth.Worth
+
+
+def economics_of(policy: Policy | None, on: date) -> Economics:
+    """What the policy in force on a day says worth is reckoned with: how far ahead, discounted how, at what margin."""
+    usual = Economics()
+    if policy is None:
+        return usual
+    months, rate, margin = (_setting(policy, on, effect) for effect in ("worth_months", "discount_rate", "margin"))
+    return Economics(
+        horizon_months=usual.horizon_months if months is None else round(months),
+        annual_rate=usual.annual_rate if rate is None else rate,
+        margin_rate=usual.margin_rate if margin is None else margin,
+        margin_rate_se=usual.margin_rate_se,
+    )
+
+
+def horizon_of(policy: Policy, on: date, otherwise: int) -> int:
+    """The days after which a save counts: those of the policy in force on a day."""
+    days = _setting(policy, on, "horizon")
+    return otherwise if days is None else round(days)
+
+
+def _setting(policy: Policy, on: date, effect: str) -> float | None:
+    found = setting(policy, Case(on=on, monthly_bill=0), effect)
+    return None if found is None else float(found)
 
 
 def risk_of(model: Fitted[ChurnRisk], rows: Rows) -> Array:
@@ -111,6 +139,29 @@ def look_ahead(
             level=LEVEL,
         ),
     )
+
+
+def worth_given_saved(
+    outlook: Outlook, rows: Rows, economics: Economics, *, horizon_days: int
+) -> tuple[tuple[float, float, float], tuple[float, ...]] | None:
+    """One customer's worth given they stay on this call, with its ends, and their curve from there, month by month.
+
+    None where no margin or price is known. The curve the card was reckoned with bounds how far ahead is looked.
+    """
+    at = horizon_days / DAYS_A_MONTH
+    curves = [staying_given_saved(curve, at) for curve in (outlook.staying, outlook.low, outlook.high)]
+    months = min(economics.horizon_months, outlook.staying.shape[1])
+    margin = margins(rows, economics).amount
+    amount, low, high = (
+        float(worth.clv(margin, curve, horizon_months=months, annual_rate=economics.annual_rate)[0]) for curve in curves
+    )
+    if not np.isfinite(amount):
+        return None
+    # The margin's own uncertainty is in the worth on the card; it is the same for who stays.
+    held = outlook.worth
+    down, up = float(held.clv[0] - held.low[0]), float(held.high[0] - held.clv[0])
+    staying = tuple(float(chance) for chance in curves[0][0])
+    return (amount, min(low, amount - down), max(high, amount + up)), staying
 
 
 def _table(rows: Rows, columns: Sequence[str]) -> Table:

@@ -2,8 +2,8 @@
 
 Owed is what policy's rules say of an outage of ours that hit the caller (`refund_outage`: days of the bill for each day
 begun without service, once it lasted `refund_outage_from` hours) and of a bill sent and paid twice
-(`refund_double_bill`); what was refunded since the oldest of them is taken off. A late fee (`late_fee`) is policy's price
-for a bill paid after it was due. Nothing else the data hold proves a debt: a bill above the price may be usage.
+(`refund_double_bill`); what was refunded since the oldest of them is taken off. A late fee (`late_fee`) is policy's
+price for a bill paid after it was due. Nothing else the data hold proves a debt: a bill above the price may be usage.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
@@ -32,8 +32,17 @@ from churn.core.policy import (
 
 WINDOWED = ("rolling_cap", "redemptions", "refund_outage", "refund_double_bill", "late_fee")  # count over days
 REQUIRED = ("rolling_cap", "counter_offers", "horizon", "discount_rate")  # every case needs an answer
-MOST_MONTHS = 120  # ahead that worth may be reckoned
 MOST_GAPS = 5  # of one topic; the first few show the pattern
+_WHOLE = (1, "is more than the whole: a share of 15 % is written 0.15.")
+# By effect or unit: what a value may be at most, and what is said above that.
+LARGEST: Mapping[str, tuple[int, str]] = {
+    "share_of_worth": _WHOLE,
+    "share_of_budget": _WHOLE,
+    "per_year": _WHOLE,
+    "margin": _WHOLE,
+    "share_of_bill": (36, "monthly bills are more than three years."),
+    "months": (120, "months are more than ten years."),
+}
 KNOWN_WORDS = {"fault": FAULTS}
 
 
@@ -124,14 +133,11 @@ def _value_problem(rule: Rule) -> str | None:
         return None if rule.value is None else f"'{rule.unit}' takes no value."
     if rule.value is None or rule.value < 0:
         return f"{rule.effect} needs a value in {rule.unit}, not below zero."
-    if rule.unit in {"share_of_worth", "share_of_budget", "per_year"} and rule.value > 1:
-        return f"{rule.value} is more than the whole: a share of 15 % is written 0.15."
-    if rule.effect == "worth_months" and not 1 <= rule.value <= MOST_MONTHS:
-        return f"worth is reckoned over 1 to {MOST_MONTHS} months, not {rule.value}."
-    if rule.unit == "share_of_bill" and rule.value > 36:
-        return f"{rule.value} monthly bills are more than three years."
-    if rule.effect == "margin" and rule.value > 1:
-        return f"{rule.value} is more than the whole price: a margin of 55 % is written 0.55."
+    for what in (rule.effect, rule.unit):
+        if what in LARGEST and rule.value > LARGEST[what][0]:
+            return f"{rule.value} {LARGEST[what][1]}"
+    if rule.effect == "worth_months" and rule.value < 1:
+        return "worth needs a month at least."
     is_whole = rule.unit not in {"money", "days", "times", "months"} or rule.value == int(rule.value)
     return None if is_whole else f"{rule.value} {rule.unit} is not a whole number."
 

@@ -123,6 +123,7 @@ class Question:
     ask: Ask = Ask()
     levers: tuple[Lever, ...] = ()  # those that fit the caller's problem
     owed: int = 0  # a refund they are entitled to, minor units
+    owed_for: str | None = None  # what it is owed for, a sentence
     trial: Trial | None = None  # None: nothing is randomised
     versions: Mapping[str, str | int] = field(default_factory=dict)  # of policy and models, for the record
 
@@ -183,20 +184,27 @@ def to_plain(question: Question, curve: Curve | None) -> dict[str, Any]:
         "spending": {
             "budgets": {name: [b.amount_limit, b.left, b.spent_today] for name, b in spending.budgets.items()},
             "authority_used": dict(spending.authority_used),
-            "earlier": [[item.instrument, item.amount, item.days_ago] for item in spending.earlier],
+            "earlier": [_plain_earlier(item) for item in spending.earlier],
             "counter_offers_made": spending.counter_offers_made,
             "fee": spending.fee,
-        },
+        }
+        | ({"supervisor_used": dict(spending.supervisor_used)} if spending.supervisor_used else {}),
         "worth": None if question.worth is None else asdict(question.worth),
         "staying": list(question.staying),
         "price_of_budget": dict(question.price_of_budget),
         "ask": asdict(question.ask),
         "levers": [asdict(item) for item in question.levers],
         "owed": question.owed,
+        "owed_for": question.owed_for,
         "trial": None if question.trial is None else asdict(question.trial),
         "versions": dict(question.versions),
         "curve": None if curve is None else asdict(curve),
     }
+
+
+def _plain_earlier(item: Earlier) -> list[Any]:
+    # Receipts kept before it was known who gave have three values, and must stay what they are.
+    return [item.instrument, item.amount, item.days_ago, *([True] if item.is_ours else [])]
 
 
 def from_plain(held: Mapping[str, Any]) -> tuple[Question, Curve | None]:
@@ -209,6 +217,7 @@ def from_plain(held: Mapping[str, Any]) -> tuple[Question, Curve | None]:
         spending=Spending(
             budgets={name: Budget(*numbers) for name, numbers in spending["budgets"].items()},
             authority_used=spending["authority_used"],
+            supervisor_used=spending.get("supervisor_used", {}),
             earlier=tuple(Earlier(*item) for item in spending["earlier"]),
             counter_offers_made=spending["counter_offers_made"],
             fee=spending["fee"],
@@ -219,6 +228,7 @@ def from_plain(held: Mapping[str, Any]) -> tuple[Question, Curve | None]:
         ask=Ask(**held["ask"]),
         levers=tuple(Lever(**item) for item in held["levers"]),
         owed=held["owed"],
+        owed_for=held.get("owed_for"),
         trial=None if held["trial"] is None else Trial(**held["trial"]),
         versions=held["versions"],
     )

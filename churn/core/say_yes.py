@@ -36,7 +36,7 @@ def with_economics(plan: Plan, choice: Choice, currency: str) -> Plan:
     alone, above = (
         Limit(kind, None, "The most that the other limits leave is still worth giving.")
         if limit == largest and choice.basis == EVIDENCE
-        else Limit(kind, limit, _why_no_more(choice, show(limit, currency)), lifted_by=lifted_by)
+        else Limit(kind, limit, _why_no_more(choice, limit, currency), lifted_by=lifted_by)
         for limit, largest, lifted_by in (
             (ceiling, own[-1], SUPERVISOR if choice.most_above else NOBODY),
             (most, amounts[-1], NOBODY),
@@ -45,7 +45,12 @@ def with_economics(plan: Plan, choice: Choice, currency: str) -> Plan:
     return replace(plan, bounds=with_limits(held, own=(alone,), above=(above,)))
 
 
-def _why_no_more(choice: Choice, ceiling: str) -> str:
+def _why_no_more(choice: Choice, limit: int, currency: str) -> str:
+    if not limit and choice.basis == DEFAULT_ONLY:
+        return "With this caller nobody bargains, and policy's default is no money."
+    if not limit and choice.basis != AGAINST:
+        return "Nothing shows that money pays with this caller."
+    ceiling = show(limit, currency)
     return {
         AGAINST: "Policy's default would lose money with this caller, and nothing shows that more would pay.",
         EVIDENCE: f"More than {ceiling} is not sure to be worth it with this caller.",

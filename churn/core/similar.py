@@ -1,11 +1,75 @@
-"""Similar past callers and what kept them, in one sentence that says how many it rests on."""
+"""Similar past callers: how near one call is to another, and what kept them, in a sentence that says how many.
+
+Two calls are as far apart as their tenure, bill, risk and worth, each measured in standard deviations of past calls
+(tenure and bill as logarithms, risk as log odds, worth as the inverse hyperbolic sine of hundreds), with one more for
+each of fault, plan and segment that is not the same, and for each figure that is not known: the root of the sum of
+squares. Calls for the same reason go before all others.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from churn.core.limits import show
+from churn.core.money import exponent
+from churn.core.question import logit
+from churn.core.words import spoken
 
 FEWEST = 3  # callers given the same, before the same is worth naming
+BAND = 10  # major units that count as the same money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What makes two callers alike, as known when they called. Money in major units; None: not known."""
+
+    contact_reason: str | None = None
+    fault: str | None = None
+    plan: str | None = None
+    segment: str | None = None
+    tenure_months: float | None = None
+    monthly_bill: float | None = None
+    risk: float | None = None
+    worth: float | None = None  # given they stay
+
+    @property
+    def place(self) -> tuple[float | None, float | None, float | None, float | None]:
+        """Tenure, bill, risk and worth on scales on which a step means about the same everywhere."""
+        return (
+            None if self.tenure_months is None else math.log1p(max(self.tenure_months, 0.0)),
+            None if self.monthly_bill is None else math.log1p(max(self.monthly_bill, 0.0)),
+            None if self.risk is None else logit(self.risk),
+            None if self.worth is None else math.asinh(self.worth / 100),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastCase:
+    """One settled case near to a call. `amount` in minor units; `alike` is 1 for the same in everything, towards 0."""
+
+    month: date
+    contact_reason: str | None
+    fault: str | None
+    plan: str | None
+    segment: str | None
+    tenure_months: int | None
+    monthly_bill: int | None  # major units, like worth
+    risk: float | None
+    worth: int | None
+    instrument: str | None  # None: no money
+    amount: int
+    is_fixed: bool
+    is_kept: bool
+    distance: float
+
+    @property
+    def alike(self) -> float:
+        """How much this case is like the call."""
+        return 1 / (1 + self.distance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +78,36 @@ class PastCaller:
 
     given: tuple[str, ...]
     stayed: bool
+
+
+def context_of(case: Mapping[str, Any], currency: str) -> Context:
+    """The context of a `policy.Case` as plain data, as a receipt holds it."""
+    scale = 10 ** exponent(currency)
+    return Context(
+        contact_reason=case["contact_reason"],
+        fault=case["fault"],
+        plan=case["plan"],
+        segment=case["segment"],
+        tenure_months=case["tenure_months"],
+        monthly_bill=case["monthly_bill"] / scale,
+        risk=case["risk"],
+        worth=None if case["worth"] is None else case["worth"] / scale,
+    )
+
+
+def given_in(case: PastCase, currency: str) -> tuple[str, ...]:
+    """What was given in a past case, in words: `a fix`, `about £20 credit`; nothing: ()."""
+    parts = ["a fix"] if case.is_fixed else []
+    if case.instrument is not None:
+        unit = BAND * 10 ** exponent(currency)
+        about = f"about {show(max(round(case.amount / unit), 1) * unit, currency)}"
+        parts.append(f"{about} credit" if case.instrument == "bill_credit" else f"{about} {spoken(case.instrument)}")
+    return tuple(parts)
+
+
+def callers(cases: Iterable[PastCase], currency: str) -> list[PastCaller]:
+    """Past cases as `what_kept` reads them."""
+    return [PastCaller(given_in(case, currency), case.is_kept) for case in cases]
 
 
 def what_kept(callers: Iterable[PastCaller]) -> str | None:

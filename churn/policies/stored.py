@@ -1,8 +1,13 @@
-"""Policy versions as they are in the database: which there are, which is in force, and all of one."""
+"""Policy versions as they are in the database: which there are, which is in force, and all of one.
+
+A published version never changes, so its rows are read once and kept; which one is in force is asked each time.
+"""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from datetime import datetime
+from threading import Lock
 from typing import TypeVar
 
 from churn.core.grants import Session, Version
@@ -11,6 +16,11 @@ from churn.db import Database
 from churn.gateway import record, rows_of
 
 T = TypeVar("T")
+MOST_KEPT = 16  # versions, of all databases of this process
+
+# By the database's address and the version's own row: a database made anew has other instants in it.
+_kept: OrderedDict[tuple[str, Version], Policy] = OrderedDict()
+_lock = Lock()
 
 
 def policy_versions(database: Database, who: Session | str) -> list[Version]:
@@ -31,6 +41,23 @@ def policy_version(database: Database, who: Session | str, version: int) -> Poli
 
 
 def _policy(database: Database, who: Session | str, version: Version) -> Policy:
+    if version.published_at is None:
+        return _read(database, who, version)
+    key = (str(database.pool.conninfo), version)
+    with _lock:
+        found = _kept.get(key)
+        if found is not None:
+            _kept.move_to_end(key)
+            return found
+    policy = _read(database, who, version)  # two at once may read the same: no harm, and nobody waits
+    with _lock:
+        _kept[key] = policy
+        while len(_kept) > MOST_KEPT:
+            _kept.popitem(last=False)
+    return policy
+
+
+def _read(database: Database, who: Session | str, version: Version) -> Policy:
     of = {"version": version.version}
     instruments = rows_of(database, who, "policy", "instruments", of)
     rules = rows_of(database, who, "policy", "rules", of)

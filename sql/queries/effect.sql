@@ -36,7 +36,8 @@ ends AS (
     GROUP BY c.contact_id, c.day
     HAVING bool_or(s.started_on <= c.day AND (s.ended_on IS NULL OR s.ended_on >= c.day))
 )
-SELECT customer_id, as_of, amount, stayed, agent_id, given_month, intended_amount, propensity, instrument, channel, contact_reason
+SELECT contact_id, customer_id, as_of, amount, stayed, agent_id, given_month, intended_amount, propensity, instrument, channel,
+       contact_reason
 FROM (
     SELECT c.contact_id, c.customer_id, c.as_of, c.amount, e.is_here AS stayed, c.agent_id,
            to_char(c.day, 'YYYY-MM') AS given_month, c.intended_amount, c.propensity, c.instrument, c.channel,

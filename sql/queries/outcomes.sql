@@ -67,8 +67,10 @@ CROSS JOIN LATERAL (
 WHERE h.steps IS NULL OR i.called_on >= %(today)s::date - i.windows[cardinality(i.windows)] - %(late_days)s::int
 
 -- add_stages --
--- Rows for the histories.
-COPY desk.save_stages (intent_id, seq, step, stage, window_days, began_on, is_restatement) FROM STDIN
+-- Rows for the histories, a column an array: where row-level security holds there is no COPY.
+INSERT INTO desk.save_stages (intent_id, seq, step, stage, window_days, began_on, is_restatement)
+SELECT * FROM unnest(%(intents)s::bigint[], %(places)s::int[], %(steps)s::int[], %(stages)s::text[], %(windows)s::int[],
+                     %(began)s::date[], %(restate)s::boolean[])
 
 -- standing --
 -- One row per stage in which callers who came to cancel are: how many.

@@ -64,3 +64,7 @@ ORDER BY s.team
 -- clock --
 -- The company's own time: the clock, or where its data end.
 SELECT desk.business_clock() AS now
+
+-- supervisors_used --
+-- One row per instrument of which every supervisor of a team has used some: the least any of them has, in the window now.
+SELECT instrument, currency, spent FROM desk.supervisors_used(%(team)s::text)

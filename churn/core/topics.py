@@ -19,7 +19,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.sparse import csr_matrix, diags
 from sklearn.decomposition import NMF
-from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
+from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, CountVectorizer, TfidfTransformer
 
 Array = np.ndarray[Any, Any]
 
@@ -29,6 +29,8 @@ LEAST_SAYS = 0.3  # nats a word must say about the reason
 WORDS_KEPT = 40  # of a topic: enough to know it again by
 NAME_WORDS = 3
 SAME = 0.5  # cosine from which a topic is the one of before
+SURE = 3.5  # standard deviations from which a word marks some notes off from others
+LEAST_TOLD = 0.08  # of those notes: a word in fewer is no name for them
 LEAST_LIKE = 0.15  # of a note to its topic: a note below it is about none of them
 TOKEN = r"(?u)\b[^\W\d_]{2,}\b"  # noqa: S105 - what a word is: letters, two of them at least
 
@@ -138,8 +140,8 @@ def distinctive(notes: Sequence[str], against: Sequence[str], most: int = NAME_W
     odds = np.log(first / (n + 10 - mine + 0.01)) - np.log(second / (m + 10 - theirs + 0.01))
     score = odds / np.sqrt(1 / first + 1 / second)
     names = counter.get_feature_names_out()
-    ranked = [names[k] for k in np.argsort(-score) if score[k] > 2 and mine[k] >= 0.05 * n]
-    return without_parts(ranked)[:most]
+    told = {names[k]: float(score[k]) for k in np.flatnonzero((score > SURE) & (mine >= LEAST_TOLD * n))}
+    return without_parts(_pairs_first(told))[:most]
 
 
 def without_parts(ranked: Sequence[str]) -> list[str]:
@@ -154,9 +156,13 @@ def without_parts(ranked: Sequence[str]) -> list[str]:
 def _topic(factor: Array, vocabulary: Sequence[str], share: float) -> Topic:
     heaviest = np.argsort(-factor)[:WORDS_KEPT]
     words = {vocabulary[k]: float(factor[k]) for k in heaviest if factor[k] > 0}
-    # A pair of words says more to a reader than its parts, which weigh about as much.
-    ranked = sorted(words, key=lambda word: (-words[word] * (1.3 if " " in word else 1.0), word))
-    return Topic(None, " · ".join(without_parts(ranked)[:NAME_WORDS]), words, share)
+    return Topic(None, " · ".join(without_parts(_pairs_first(words))[:NAME_WORDS]), words, share)
+
+
+def _pairs_first(weights: Mapping[str, float]) -> list[str]:
+    # A pair of words says more to a reader than its parts, which weigh about as much; "on the" says nothing.
+    telling = [word for word in weights if any(len(w) > 2 and w not in ENGLISH_STOP_WORDS for w in word.split())]
+    return sorted(telling, key=lambda word: (-weights[word] * (1.3 if " " in word else 1.0), word))
 
 
 def _counter(**settings: Any) -> CountVectorizer:

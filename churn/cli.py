@@ -92,8 +92,9 @@ def make_parser() -> argparse.ArgumentParser:
     ):
         serving = command(name, act, what)
         serving.add_argument("--port", type=int, default=8501)
-        serving.add_argument("--address", default="127.0.0.1", help="0.0.0.0 to be reached from elsewhere")
+        serving.add_argument("--address", default="127.0.0.1", help="0.0.0.0 to be reached from elsewhere (sign-in)")
         serving.add_argument("--headless", action="store_true", help="open no browser")
+        serving.add_argument("--metrics-port", type=int, metavar="PORT", help="figures for Prometheus on it")
     demo_ = command("demo", demo, "write a simulated company")
     demo_.add_argument("--customers", type=int, default=DEMO_CUSTOMERS)
     demo_.add_argument("--seed", type=int, default=DEMO_SEED)
@@ -115,6 +116,16 @@ def make_parser() -> argparse.ArgumentParser:
     promote_.add_argument("--by", required=True, metavar="PERSON")
     replay_ = command("replay", replay, "recompute the ladder of a stored decision and say whether it is the same")
     replay_.add_argument("decision", type=UUID, metavar="DECISION_ID")
+    explain_ = command("explain", explain, "what a stored decision went by, in words a customer can be read")
+    explain_.add_argument("decision", type=UUID, metavar="DECISION_ID")
+    person_ = command("person", person, "erase one customer on request, or export all that is held about them")
+    person_.add_argument("what", choices=("erase", "export"))
+    person_.add_argument("account")
+    person_.add_argument("--reason", help="who asked for the erasure, and when")
+    person_.add_argument("--to", type=Path, metavar="FILE", help="where the export goes (the screen)")
+    retain_ = command("retain", retain, "count what was kept long enough by policy, or remove it; for every night")
+    retain_.add_argument("--apply", action="store_true", help="remove it")
+    command("audit-dependencies", audit_dependencies, "look every pinned package up for known holes; needs the internet")
     command("test", test, "all checks and tests; what follows is handed to pytest")
     command("lint", lint, "formatting, lint and types")
     bench_ = command("bench", bench, "benchmarks of tests/bench, all or one")
@@ -148,8 +159,9 @@ def obey(asked: argparse.Namespace) -> int:
 def run(asked: argparse.Namespace) -> int:
     """Everything that is missing, in order, then the app. Each step is skipped when it is done already."""
     from churn import db
-    from churn.serve import refuse_taken_port
+    from churn.serve import refuse_open_door, refuse_taken_port
 
+    refuse_open_door(asked.address)
     refuse_taken_port(asked.address, asked.port)
     settings, progress = _settings(), Progress()
     progress(f"Keepline, database {settings.database}")
@@ -188,8 +200,9 @@ def run(asked: argparse.Namespace) -> int:
 def serve(asked: argparse.Namespace) -> int:
     """The app, on a database that is there."""
     from churn import contract, db
-    from churn.serve import refuse_taken_port, serve_forever
+    from churn.serve import refuse_open_door, refuse_taken_port, serve_forever
 
+    refuse_open_door(asked.address)
     refuse_taken_port(asked.address, asked.port)
     settings = _existing(_settings())
     db.create_database(settings)  # newer migrations, if any
@@ -199,7 +212,13 @@ def serve(asked: argparse.Namespace) -> int:
         print(problem.text, file=sys.stderr)
     if any(not problem.is_optional for problem in problems):
         raise NotYet("The company's data cannot be served before the above is mended.")
-    serve_forever(settings, address=asked.address, port=asked.port, opens_browser=not asked.headless)
+    serve_forever(
+        settings,
+        address=asked.address,
+        port=asked.port,
+        opens_browser=not asked.headless,
+        metrics_port=asked.metrics_port,
+    )
     return 0
 
 
@@ -340,6 +359,78 @@ def replay(asked: argparse.Namespace) -> int:
     told = f"{len(different)} values differ" if different else "the same ladder"
     print(f"Decision {asked.decision}, policy version {version}: {told}, {rungs} rungs. {made.say_yes.sentence}")
     return 1 if different else 0
+
+
+def explain(asked: argparse.Namespace) -> int:
+    """One paragraph from the receipt of a decision."""
+    from churn import db, offers, privacy
+    from churn.core.explanation import in_plain_words
+    from churn.policies.stored import policy_version
+
+    database = db.open_database(_existing(_settings()), size=1)
+    try:
+        receipt = offers.receipt_of(database, "batch", asked.decision)
+        after = privacy.aftermath(database, "batch", asked.decision)
+        policy = policy_version(database, "batch", receipt["inputs"]["policy_version"])
+    finally:
+        database.close()
+    titles = {item.instrument: item.title for item in policy.instruments} if policy else {}
+    print(in_plain_words(receipt, after, titles))
+    return 0
+
+
+def person(asked: argparse.Namespace) -> int:
+    """What a customer may ask of the company, done by whoever runs this."""
+    import json
+
+    from churn import db, privacy
+
+    if asked.what == "erase" and not asked.reason:
+        raise NotYet("Say who asked for it and when: --reason 'letter of 2 November'.")
+    database = db.open_database(_existing(_settings()), size=1)
+    try:
+        if asked.what == "export":
+            text = json.dumps(privacy.held_as_job(database, asked.account, by=_who()), indent=1, ensure_ascii=False)
+            if asked.to:
+                asked.to.touch(mode=0o600)
+                asked.to.write_text(text + "\n")
+            print(f"All that is held is in {asked.to}." if asked.to else text)
+            return 0
+        done = privacy.erase_as_job(database, asked.account, reason=asked.reason, by=_who())
+    finally:
+        database.close()
+    for table, rows in done.rows.items():
+        print(f"{table:28}{rows:>8,} rows")
+    print(f"{asked.account} was erased before." if done.is_replay else f"{asked.account} is erased.")
+    if done.source_too:
+        print("The system the data came from must erase them too: here they are hidden and never taken in again.")
+    return 0
+
+
+def retain(asked: argparse.Namespace) -> int:
+    """What each period of policy reaches; removed only with --apply."""
+    from churn import db, privacy
+
+    with db.connect(_existing(_settings()), "batch") as connection:
+        reached = privacy.retain(connection, by=_who(), applies=asked.apply)
+    for one in reached:
+        kept = "kept for good" if one.days is None else f"kept {one.days:,} days, to {one.before:%d %b %Y}"
+        print(f"{one.subject:16}{kept:36}{one.affected:>12,} rows")
+    print("Removed." if asked.apply else "Nothing was removed: this is what --apply would do.")
+    return 0
+
+
+def audit_dependencies(_asked: argparse.Namespace) -> int:
+    """Known holes of every package installed here, by the advisories the package index publishes. 1 when there are any."""
+    from churn import advisories
+
+    found, unreachable = advisories.look_up(PROJECT / "requirements.txt")
+    for line in found:
+        print(line)
+    if unreachable:
+        raise NotYet(f"Not audited: {unreachable} Run this where there is internet.")
+    print(f"{len(found)} known holes." if found else "No known holes.")
+    return 1 if found else 0
 
 
 def test(asked: argparse.Namespace) -> int:

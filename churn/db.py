@@ -19,6 +19,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg_pool import ConnectionPool
 
 from churn.core.grants import Session
+from churn.logs import request_id
 from churn.server import embedded_conninfo, ensure_server
 from churn.settings import SQL, Settings
 
@@ -102,6 +103,7 @@ def acting(who: Session | str) -> sql.Composed:
         settings += [
             sql.SQL("SET LOCAL statement_timeout = {}").format(sql.Literal(f"{STATEMENT_SECONDS}s")),
             sql.SQL("SET LOCAL keepline.token = {}").format(sql.Literal(who.token)),
+            sql.SQL("SET LOCAL keepline.request = {}").format(sql.Literal(request_id.get())),
         ]
     return sql.SQL("; ").join(settings)
 

@@ -65,6 +65,11 @@ def person(database: Database, session: Session) -> Person:
     return record(Person, rows_of(database, session, "ledger", "person", {"token": session.token})[0])
 
 
+def is_here(database: Database, session: Session) -> bool:
+    """Whether the session still stands. Asking is no sign of life: a screen left alone grows idle."""
+    return bool(rows_of(database, session, "access", "is_here", {})[0]["is_here"])
+
+
 # decisions and grants
 
 

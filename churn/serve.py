@@ -10,21 +10,24 @@ import os
 import socket
 import sys
 import threading
-import time
 import webbrowser
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.web.server.starlette import App
 
-from churn.db import Database, open_database
+from churn import housekeeping, identity, logs, metrics
+from churn.db import open_database
+from churn.front import Front
+from churn.health import Health
 from churn.server import release_all
-from churn.settings import PROJECT, Settings
+from churn.settings import PROJECT, Settings, secrets_files
 
 # What the pages need and a first caller should not wait for.
 HEAVY = ("pandas", "altair", "sklearn.ensemble", "phonenumbers", "churn.casework")
@@ -48,25 +51,46 @@ def refuse_taken_port(address: str, port: int) -> None:
             raise PortTaken(address, port) from None
 
 
-def serve_forever(settings: Settings, *, address: str, port: int, opens_browser: bool) -> None:
+def refuse_open_door(address: str) -> identity.Provider | None:
+    """How people sign in here. Raises OpenDoor where they do not and others could come; BadSecrets."""
+    provider = identity.provider_in(secrets_files())
+    identity.refuse_open_door(address, provider)
+    return provider
+
+
+def serve_forever(
+    settings: Settings, *, address: str, port: int, opens_browser: bool, metrics_port: int | None = None
+) -> None:
     """Serve `settings.database` until Ctrl-C or SIGTERM; both end in order, with the embedded server stopped."""
+    provider = refuse_open_door(address)
     os.environ["KEEPLINE_DATABASE"] = settings.database
     os.chdir(PROJECT)
     sys.argv = [str(PROJECT / "app.py")]  # Streamlit looks for its settings beside what was started
     PagesManager.uses_pages_directory = False  # a deep link must not run a page without app.py
-    database = open_database(settings, size=1)
+    logs.configure()
+    database = open_database(settings, size=3)
+    if metrics_port is not None:
+        metrics.serve(database, metrics_port)
+    pages = {"/", *(f"/{path.stem}" for path in (PROJECT / "pages").glob("*.py"))}
     app = App(
         PROJECT / "app.py",
         lifespan=partial(_lifespan, address=address, opens_browser=opens_browser),
-        routes=[Route("/healthz", partial(_healthz, database=database))],
+        routes=_routes(Health(database)),
+        middleware=[Middleware(Front, is_page=pages.__contains__, origin=provider.origin if provider else None)],
+        on_script_error=_show_error,
     )
+    ended = housekeeping.start(database)
+    options = {"server.address": address, "server.port": port, "logger.hideWelcomeMessage": True}
+    if os.environ.get("KEEPLINE_SECRETS"):
+        options["secrets.files"] = [str(path) for path in secrets_files()]
     try:
-        app.run(config={"server.address": address, "server.port": port, "logger.hideWelcomeMessage": True})
+        app.run(config=options)
     except KeyboardInterrupt:
         pass
     except SystemExit as end:
         if end.code in {1, 3}:  # the port was lost meanwhile, or the app did not start
             raise
+    ended.set()
     database.close()
     release_all()
     print("Stopped.", flush=True)  # noqa: T201
@@ -80,6 +104,7 @@ def serve_forever(settings: Settings, *, address: str, port: int, opens_browser:
 async def _lifespan(_app: App, *, address: str, opens_browser: bool) -> AsyncIterator[None]:
     from streamlit import config  # noqa: PLC0415 - its options are settled only now
 
+    logs.configure()  # Streamlit's own loggers are there only now
     warming = asyncio.create_task(asyncio.to_thread(_import_heavy))  # pages are served meanwhile
     host = {"0.0.0.0": "localhost", "::": "localhost"}.get(address, address)  # noqa: S104
     url = f"http://{host}:{config.get_option('server.port')}"
@@ -88,6 +113,12 @@ async def _lifespan(_app: App, *, address: str, opens_browser: bool) -> AsyncIte
         threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
     yield
     await warming
+
+
+def _show_error(error: Exception) -> bool:
+    from churn.ui.errors import show_error  # noqa: PLC0415 - the screens are imported once the server listens
+
+    return show_error(error)
 
 
 def _import_heavy() -> None:
@@ -99,16 +130,14 @@ def _import_heavy() -> None:
     gc.freeze()
 
 
-async def _healthz(_request: Request, *, database: Database) -> JSONResponse:
-    """200 while Postgres answers a query within a second, 503 else."""
-    try:
-        return JSONResponse({"status": "ok", "database_ms": await asyncio.to_thread(_ask, database)})
-    except Exception as fault:  # noqa: BLE001 - whatever is wrong, the answer is the same
-        return JSONResponse({"status": "database", "fault": type(fault).__name__}, status_code=503)
+def _routes(health: Health) -> list[Route]:
+    """`/livez`: this process. `/readyz` and `/healthz`: it can serve; 503 while it cannot."""
 
+    async def livez(_request: Request) -> JSONResponse:
+        return JSONResponse({"status": "ok"})
 
-def _ask(database: Database) -> float:
-    began = time.monotonic()
-    with database.transaction("agent") as connection:
-        connection.execute("SELECT 1")
-    return round((time.monotonic() - began) * 1000, 2)
+    async def readyz(_request: Request) -> JSONResponse:
+        is_ready, found = await asyncio.to_thread(health.ready)
+        return JSONResponse({"status": "ok" if is_ready else "not ready", **found}, 200 if is_ready else 503)
+
+    return [Route("/livez", livez), Route("/readyz", readyz), Route("/healthz", readyz)]

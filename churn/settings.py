@@ -37,6 +37,14 @@ def read_settings(database: str | None = None) -> Settings:
     )
 
 
+def secrets_files() -> list[Path]:
+    """Where `[auth]` may stand, a later file before an earlier: KEEPLINE_SECRETS alone, else where Streamlit looks."""
+    named = os.environ.get("KEEPLINE_SECRETS")
+    if named:
+        return [Path(named)]
+    return [folder / ".streamlit/secrets.toml" for folder in (Path.home(), PROJECT)]
+
+
 def _database_of(url: str | None) -> str | None:
     if url is None:
         return None

@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-import psycopg
 import streamlit as st
 
-from churn import casework, db, ledger, store
+from churn import casework, db, ledger, logs, metrics
 from churn.core import records
 from churn.core.grants import Session as SignedIn
-from churn.refusals import NotSignedIn, PersonUnknown, RoleChanged, SessionEnded
-from churn.settings import Settings, read_settings
+from churn.ui import connection, sign_in
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 # Nothing here but the page's own measure: the caller's card begins where the eye is.
 STYLE = """<style>
 [data-testid="stMainBlockContainer"] {padding-top: 4.2rem; padding-bottom: 2rem;}
 [data-testid="stMain"] h2, [data-testid="stMain"] h3, [data-testid="stMain"] h4 {padding: 0;}
 </style>"""
+# page → title, icon, who may see it
 PAGES = {
     "desk": ("Desk", ":material/support_agent:", ("agent", "supervisor")),
     "callbacks": ("Callbacks", ":material/phone_callback:", ("agent", "supervisor")),
     "approvals": ("Approvals", ":material/approval_delegation:", ("supervisor",)),
 }
+# The menu's headings; a page that is not named here comes last.
+SECTIONS = {
+    "Calls": ("desk", "callbacks", "approvals"),
+    "People": ("team", "trends", "voice", "volume"),
+    "Money": ("spend", "policy"),
+    "Models": ("models", "data"),
+    "Administration": ("audit",),
+}
+# Who is here, from the menu to the page within one run. A page run without the menu asks for itself.
+_arrived: ContextVar[sign_in.Arrival | sign_in.NotHere | None] = ContextVar("arrived", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,95 +63,94 @@ def gate(page: str) -> Session:
     title, icon, roles = PAGES[page]
     st.set_page_config(page_title=f"{title} · Keepline", page_icon=icon, layout="wide")
     st.html(STYLE)
-    database = _database()
-    try:
-        with database.transaction("agent") as connection:
-            company = store.company(connection)
-            staff = store.desk_staff(connection)
-        person = _who(staff)
-        me = _signed_in(database, person)
-    except store.NoCompany as nobody:
-        st.info(str(nobody), icon=":material/inbox:")
-        st.stop()
-    except PersonUnknown as nobody:
-        st.info(str(nobody), icon=":material/person_off:")
-        st.stop()
-    except psycopg.OperationalError:
-        st.warning(
-            "The database does not answer just now. Nothing is lost: try again in a moment.",
-            icon=":material/hourglass:",
-        )
-        if st.button("Try again", shortcut="Alt+A"):
-            st.rerun()
-        st.stop()
-    if person.role not in roles:
+    found = _arrived.get() or _arrive()
+    _arrived.set(None)
+    if isinstance(found, sign_in.NotHere):
+        sign_in.show_door(found)
+    sign_in.show_person(found)
+    metrics.run_of(page)
+    if found.person.role not in roles:
         whom = " and ".join(f"{role}s" for role in roles)
-        st.info(f"{title} is for {whom}; you are here as {person.role}.", icon=":material/lock:")
+        st.info(f"{title} is for {whom}; you are here as {found.person.role}.", icon=":material/lock:")
         st.stop()
-    return Session(database, company, person, me, datetime.now(UTC))
+    return Session(found.database, found.company, found.person, found.me, datetime.now(UTC))
 
 
-def _who(staff: list[records.Staff]) -> records.Staff:
-    """Local mode: the person picked in the sidebar."""
-    if not staff:
-        raise PersonUnknown("Nobody is in the staff list yet: `python3 -m churn staff` adds people.")
-    names = {person.staff_id: f"{person.name} · {person.role}" for person in staff}
-    before = st.session_state.get("person") or st.query_params.get("who")  # the page before, or the URL
-    with st.sidebar:
-        st.caption("Local mode: no sign-in, this machine only.")
-        chosen = st.selectbox(
-            "You are",
-            list(names),
-            index=list(names).index(before) if before in names else 0,
-            format_func=names.__getitem__,
-            key="who",
-            on_change=_chosen,
-        )
-    st.session_state["person"] = chosen
-    return next(person for person in staff if person.staff_id == chosen)
+def fragment(
+    *, run_every: float | None = None
+) -> Callable[[Callable[Concatenate[Session, P], T]], Callable[Concatenate[Session, P], T]]:
+    """`st.fragment` that runs only while the session stands: when it has ended, the whole page runs and says so."""
 
+    def of(function: Callable[Concatenate[Session, P], T]) -> Any:
+        @st.fragment(run_every=run_every)
+        @wraps(function)
+        def watched(session: Session, *args: P.args, **kwargs: P.kwargs) -> T:
+            if not ledger.is_here(session.database, session.me):
+                st.rerun()
+            return function(session, *args, **kwargs)
 
-def _chosen() -> None:
-    st.query_params["who"] = st.session_state["who"]  # a reload finds the same person
+        return watched
 
-
-def _signed_in(database: db.Database, person: records.Staff) -> SignedIn:
-    """The session of this person in this browser tab, opened anew when it has ended. Raises PersonUnknown."""
-    held: SignedIn | None = st.session_state.get("grants")
-    if held is not None and held.staff_id == person.staff_id:
-        try:
-            ledger.person(database, held)
-        except (NotSignedIn, SessionEnded, RoleChanged):
-            st.session_state.pop("grants")
-        else:
-            return held
-    fresh = ledger.open_session(database, person.staff_id)
-    st.session_state["grants"] = fresh
-    return fresh
+    return of
 
 
 def models(session: Session) -> casework.Models:
     """The models in use; loaded once a version, shared by all sessions."""
-    with session.database.transaction(session.me) as connection:
-        versions = casework.model_versions(connection)
+    with session.database.transaction(session.me) as connection_:
+        versions = casework.model_versions(connection_)
     return _models(versions)
 
 
 def menu() -> None:
-    """The menu, and the page asked for."""
-    st.navigation(
-        [st.Page(f"pages/{name}.py", title=title, icon=icon) for name, (title, icon, _) in PAGES.items()]
-    ).run()
+    """The menu of whoever is here, and the page asked for. Nobody gets no menu, and each page says why."""
+    found = _arrive()
+    role = found.person.role if isinstance(found, sign_in.Arrival) else None
+    own = {name: _page(name) for name, (_, _, roles) in PAGES.items() if role in roles}
+    others = [
+        _page(name, is_hidden=True) for name in PAGES if name not in own
+    ]  # a deep link finds its page's own guard
+    listed: dict[str, list[Any]] = {
+        heading: [own.pop(name) for name in names if name in own] for heading, names in SECTIONS.items()
+    }
+    listed["Other"] = [*own.values()]
+    first = next((page for pages in listed.values() for page in pages), None)
+    home = st.Page(lambda: _home(first), title="Keepline", default=True, visibility="hidden")
+    listed = {heading: pages for heading, pages in listed.items() if pages}
+    if len(listed) == 1:
+        listed = {"": [page for pages in listed.values() for page in pages]}
+    listed[""] = [*listed.get("", []), home, *others]
+    page = st.navigation(listed, position="hidden" if role is None else "sidebar")
+    _arrived.set(found)
+    page.run()
 
 
-@st.cache_resource(show_spinner="Opening the database …", on_release=lambda database: database.close())
-def _database() -> db.Database:
-    settings: Settings = read_settings()
-    db.create_database(settings)
-    return db.open_database(settings)
+def _home(first: Any) -> None:
+    """Where no page was asked for: the first one of the role, with what the URL says besides."""
+    found = _arrived.get()
+    if isinstance(found, sign_in.NotHere):
+        st.set_page_config(page_title="Keepline", page_icon=":material/support_agent:", layout="wide")
+        sign_in.show_door(found)
+    if first is not None:
+        st.switch_page(first, query_params=st.query_params.to_dict())
+    if found is not None:
+        sign_in.show_person(found)
+    st.info("There is no page for your role yet.", icon=":material/inbox:")
+
+
+def _arrive() -> sign_in.Arrival | sign_in.NotHere:
+    logs.begin_request()
+    try:
+        return sign_in.arrive()
+    except sign_in.NotHere as nobody:
+        return nobody
+
+
+def _page(name: str, *, is_hidden: bool = False) -> Any:
+    title, icon, _ = PAGES[name]
+    return st.Page(f"pages/{name}.py", title=title, icon=icon, visibility="hidden" if is_hidden else "visible")
 
 
 @st.cache_resource(show_spinner="Loading the models …", max_entries=4)
 def _models(versions: tuple[tuple[str, int], ...]) -> casework.Models:
-    with _database().transaction("agent") as connection:
-        return casework.load_models(connection, versions)
+    with connection.database().transaction("batch") as connection_:
+        return casework.load_models(connection_, versions)

@@ -9,6 +9,10 @@ FROM desk.sign_in(%(subject)s::text, %(issued_at)s::timestamptz, %(name)s::text,
 -- End every session of one sign-in.
 SELECT desk.sign_out(%(token)s::text)
 
+-- is_here --
+-- Whether the session of this transaction still stands.
+SELECT (p).staff_id IS NOT NULL AS is_here FROM desk.session_person() p
+
 -- set_staff --
 -- Add a person, or change what they are.
 SELECT desk.set_staff(%(staff_id)s::text, %(name)s::text, %(role)s::text, %(team)s::text, %(sign_in)s::text, %(is_active)s::boolean)

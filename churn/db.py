@@ -176,6 +176,7 @@ def migrate(connection: psycopg.Connection) -> list[str]:
         applied.append(path.name)
     if applied:
         connection.execute(_text(SQL / "grants.sql"))
+        connection.execute("GRANT SELECT ON public.keepline_migrations TO keepline_batch")  # to say whether all are here
     connection.commit()
     return applied
 

@@ -186,7 +186,3 @@ GRANT EXECUTE ON FUNCTION desk.without_cards, desk.is_luhn_valid TO
 GRANT EXECUTE ON FUNCTION desk.erase_customer, desk.held_about, desk.set_retention TO keepline_admin;
 GRANT EXECUTE ON FUNCTION desk.erase_by_job, desk.all_held, desk.apply_retention TO keepline_batch;
 GRANT SELECT ON desk.erasures, desk.retention_periods TO keepline_batch, keepline_admin;
-
--- Operations -------------------------------------------------------------------------------------------------------------
-
-GRANT SELECT ON public.keepline_migrations TO keepline_batch;

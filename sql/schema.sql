@@ -417,14 +417,20 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = _code, MESSAGE = _sentence, DETAIL = _facts::text, HINT = _who;
 END $$;
 
--- Minor units as people read them: 3550 GBP is 35.50 GBP, 3550 JPY is 3550 JPY. The lists are churn.core.money's.
+-- Minor units as people read them, in the writing of churn.core.money.show: 3550 GBP is £35.50, 3500 JPY is ¥3,500.
 CREATE FUNCTION desk.in_words(_amount bigint, _currency text) RETURNS text LANGUAGE sql IMMUTABLE
-    RETURN CASE
-        WHEN _currency IN ('BIF', 'CLP', 'DJF', 'GNF', 'ISK', 'JPY', 'KMF', 'KRW', 'PYG', 'RWF', 'UGX', 'VND', 'VUV', 'XAF',
-                           'XOF', 'XPF') THEN _amount::text
-        WHEN _currency IN ('BHD', 'IQD', 'JOD', 'KWD', 'LYD', 'OMR', 'TND') THEN round(_amount / 1000.0, 3)::text
-        ELSE round(_amount / 100.0, 2)::text
-    END || ' ' || _currency;
+    RETURN (
+        SELECT CASE WHEN _amount < 0 THEN '−' ELSE '' END
+               || CASE _currency WHEN 'GBP' THEN '£' WHEN 'EUR' THEN '€' WHEN 'USD' THEN '$' WHEN 'JPY' THEN '¥'
+                                 ELSE _currency || ' ' END
+               || to_char(abs(_amount) / unit, 'FM999,999,999,999,999,999,990')
+               || CASE WHEN abs(_amount) % unit = 0 THEN ''
+                       ELSE '.' || lpad((abs(_amount) % unit)::text, digits, '0') END
+        FROM (SELECT digits, (10 ^ digits)::bigint AS unit
+              FROM (SELECT CASE WHEN _currency IN ('BIF', 'CLP', 'DJF', 'GNF', 'ISK', 'JPY', 'KMF', 'KRW', 'PYG', 'RWF', 'UGX',
+                                                   'VND', 'VUV', 'XAF', 'XOF', 'XPF') THEN 0
+                                WHEN _currency IN ('BHD', 'IQD', 'JOD', 'KWD', 'LYD', 'OMR', 'TND') THEN 3
+                                ELSE 2 END AS digits) d) u);
 
 CREATE FUNCTION desk.append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -2213,6 +2219,49 @@ CREATE FUNCTION desk.supervisors_used(_team text) RETURNS TABLE (instrument text
     HAVING count(DISTINCT u.staff_id) = (SELECT count(*) FROM people) AND min(u.spent) > 0
 $$;
 
+-- calls taken up again --------------------------------------------------------------------------------------------------
+
+-- What the agent has taken down of an open call: the last word on each. No row: nothing yet.
+CREATE TABLE desk.case_notes (
+    case_id        uuid PRIMARY KEY REFERENCES desk.cases,
+    contact_reason text,
+    fault          text CHECK (fault IN ('ours', 'theirs', 'shared', 'none')),
+    is_asked       boolean NOT NULL,            -- what would put it right; with neither amount nor kind: they would not say
+    ask_amount     bigint CHECK (ask_amount > 0),
+    ask_in_kind    text,
+    noted_at       timestamptz NOT NULL DEFAULT clock_timestamp(),
+    CHECK (is_asked OR num_nonnulls(ask_amount, ask_in_kind) = 0)
+);
+
+-- Take down what is known of my call so far.
+CREATE FUNCTION desk.note_call(_token text, _case uuid, _contact_reason text, _fault text, _is_asked boolean,
+                               _ask_amount bigint, _ask_in_kind text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _me desk.person := desk.who(_token);
+BEGIN
+    IF NOT EXISTS (SELECT FROM desk.cases c WHERE c.case_id = _case AND c.staff_id = _me.staff_id) THEN
+        PERFORM desk.refuse('KL202', 'This is not a case of yours; open the caller again.');
+    ELSIF EXISTS (SELECT FROM desk.cases c WHERE c.case_id = _case AND c.closed_at IS NOT NULL) THEN
+        PERFORM desk.refuse('KL204', 'This call is closed; open the case again.');
+    END IF;
+    INSERT INTO desk.case_notes (case_id, contact_reason, fault, is_asked, ask_amount, ask_in_kind)
+    VALUES (_case, _contact_reason, _fault, _is_asked, _ask_amount, _ask_in_kind)
+    ON CONFLICT (case_id) DO UPDATE
+    SET contact_reason = excluded.contact_reason, fault = excluded.fault, is_asked = excluded.is_asked,
+        ask_amount = excluded.ask_amount, ask_in_kind = excluded.ask_in_kind, noted_at = clock_timestamp();
+END $$;
+
+-- What was taken down of a call of mine.
+CREATE FUNCTION desk.notes_of(_token text, _case uuid) RETURNS SETOF desk.case_notes
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    _me desk.person := desk.who(_token);
+BEGIN
+    RETURN QUERY SELECT n.* FROM desk.case_notes n JOIN desk.cases c USING (case_id)
+                 WHERE n.case_id = _case AND c.staff_id = _me.staff_id;
+END $$;
+
 RESET ROLE;
 
 -- =====================================================================================================================
@@ -3543,7 +3592,7 @@ BEGIN
     SELECT trim(c.name), right(regexp_replace(c.phone, '\D', '', 'g'), 9) INTO _name, _phone
     FROM crm.customers c WHERE c.customer_id = _customer_id;
     IF length(_phone) >= 7 THEN
-        _text_ := regexp_replace(_text_, '[+(]?[0-9() .-]{0,6}' || array_to_string(string_to_array(_phone, NULL), '[() .-]*'),
+        _text_ := regexp_replace(_text_, '([+(]?[0-9][0-9() .-]{0,5})?' || array_to_string(string_to_array(_phone, NULL), '[() .-]*'),
                                  '[number removed]', 'g');
     END IF;
     IF length(_name) >= 3 AND _name <> '[erased]' THEN

@@ -137,7 +137,9 @@ def set_aside_rows(
 
 
 def _without_erased(one: SetAside, erased: Dict[str, str]) -> SetAside:
-    named = {name: value for name, value in one.row.items() if value is not None and value.strip() in erased}
+    named: dict[str, str | None] = {
+        name: value for name, value in one.row.items() if value is not None and value.strip() in erased
+    }
     if not named and one.reason not in erased.values():
         return one
     return replace(one, value=None, row=named)

@@ -77,7 +77,7 @@ BEGIN
     SELECT trim(c.name), right(regexp_replace(c.phone, '\D', '', 'g'), 9) INTO _name, _phone
     FROM crm.customers c WHERE c.customer_id = _customer_id;
     IF length(_phone) >= 7 THEN
-        _text_ := regexp_replace(_text_, '[+(]?[0-9() .-]{0,6}' || array_to_string(string_to_array(_phone, NULL), '[() .-]*'),
+        _text_ := regexp_replace(_text_, '([+(]?[0-9][0-9() .-]{0,5})?' || array_to_string(string_to_array(_phone, NULL), '[() .-]*'),
                                  '[number removed]', 'g');
     END IF;
     IF length(_name) >= 3 AND _name <> '[erased]' THEN

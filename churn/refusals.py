@@ -319,6 +319,24 @@ class NoSuchPeriod(Refusal):
     code = "KL803"
 
 
+class NoSuchProblem(Refusal):
+    """There is no such problem."""
+
+    code = "KL851"
+
+
+class ProblemStands(Refusal):
+    """The problem cannot become that from where it is."""
+
+    code = "KL852"
+
+
+class ProblemIncomplete(Refusal):
+    """Something is missing: the department that owns it, or the day it was fixed."""
+
+    code = "KL853"
+
+
 class AppendOnly(Refusal):
     """Rows of the ledger are never changed or removed; add a row that corrects."""
 

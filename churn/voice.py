@@ -28,12 +28,11 @@ DIGEST_DAYS = 7
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The newest run of the job: days counted from `first_day` to `until_day`; `level`: false-discovery rate of its night."""
+    """The newest run: days counted up to `until_day`; `level`: false-discovery rate its night was tested at."""
 
     ran_at: datetime
     until_day: date
     level: float | None
-    first_day: date | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +94,7 @@ class Problem:
     worth_at_risk: int | None
     currency: str
     at_that_time: list[str]
+    is_expected: bool
     state: str
     owner_department: str | None
     fixed_on: date | None
@@ -300,7 +300,7 @@ def _told(one: Problem, said: Sequence[Quote], course: Sequence[Day]) -> Told:
     return Told(
         title=one.title, where=one.region or one.plan, began_on=one.began_on, last_burst_on=one.last_burst_on,
         contacts=one.contacts, expected=one.expected, customers=one.customers, worth_at_risk=one.worth_at_risk,
-        currency=one.currency, at_that_time=tuple(one.at_that_time), state=one.state, owner=one.owner_department,
+        currency=one.currency, at_that_time=tuple(one.at_that_time), is_expected=one.is_expected, state=one.state, owner=one.owner_department,
         fixed_on=one.fixed_on, quotes=tuple(quote.quote for quote in said), course=tuple(course),
     )  # fmt: skip
 

@@ -124,7 +124,10 @@ def read_notes(connection: psycopg.Connection, last: date, tell: Tell) -> Read |
     fitted = topics.fit([texts[k] for k in chosen], [reasons[k] for k in chosen], seed=SEED)
     if fitted is None:
         return None
-    known = [Topic(topic_id, name, words, 0.0) for topic_id, name, words in connection.execute(query("voice", "topics")).fetchall()]
+    known = [
+        Topic(topic_id, name, words, 0.0)
+        for topic_id, name, words in connection.execute(query("voice", "topics")).fetchall()
+    ]
     named = _kept(connection, topics.named_after(fitted, known), last)
     which = named.assign(texts)
     tell(f"voice: {len(rows):,} notes read, {len(named.topics)} topics")

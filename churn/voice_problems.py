@@ -72,7 +72,12 @@ class Problems:
         self.connection.execute(query("voice", "forget_old"), {"day": last, "days": KEPT_DAYS})
 
     def _followed(self, day: date, also: Iterable[int] = ()) -> list[dict[str, Any]]:
-        asked = {"day": day, "days": problems.SAME_PROBLEM_DAYS, "effect_days": problems.EFFECT_DAYS, "also": list(also)}
+        asked = {
+            "day": day,
+            "days": problems.SAME_PROBLEM_DAYS,
+            "effect_days": problems.EFFECT_DAYS,
+            "also": list(also),
+        }
         with self.connection.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(query("voice", "followed"), asked).fetchall()
 
@@ -92,8 +97,8 @@ class Problems:
             return
         began = found.day - timedelta(days=int(night.days[at]) - 1)
         ratio = float(table.counts[(found.day - table.first).days, at] / max(night.expected[at], 1e-9))
-        near = {"day": began, "days": CHANGE_DAYS, "region": scope.region, "plan": scope.plan}
-        changes = [row[0] for row in self.connection.execute(query("voice", "changes_near"), near)]
+        near = {"day": began, "days": CHANGE_DAYS, "reason": scope.reason, "region": scope.region, "plan": scope.plan}
+        changes = self.connection.execute(query("voice", "changes_near"), near).fetchall()
         title = problems.title_of(scope, self._telling(scope, began, found.day), ratio)
         row = self.connection.execute(
             query("voice", "add_problem"),
@@ -101,7 +106,7 @@ class Problems:
                 "key": scope.key, "reason": scope.reason, "region": scope.region, "plan": scope.plan,
                 "topic_id": scope.topic_id, "title": title, "began_on": began, "found_on": found.day,
                 "p_value": float(night.p_values[at]), "level": found.level, "currency": self.company.currency,
-                "at_that_time": changes,
+                "at_that_time": [title for title, _ in changes], "is_expected": any(known for _, known in changes),
             },
         ).fetchone()  # fmt: skip
         if row is None:  # pragma: no cover - INSERT … RETURNING gives a row or raises
@@ -126,7 +131,9 @@ class Problems:
         for back in range(min(LEAD_DAYS, len(counts))):
             here = len(counts) - 1 - back
             level = bursts.usual(counts, sizes, weekdays, day=here, until=until, is_burst=is_burst)
-            self._write_day(problem_id, day - timedelta(days=back), counts[here, at], level.expected[at], level.spread[at])
+            self._write_day(
+                problem_id, day - timedelta(days=back), counts[here, at], level.expected[at], level.spread[at]
+            )
 
     def _follow(self, found: Found, followed: list[dict[str, Any]]) -> None:
         for row in followed:

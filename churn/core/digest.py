@@ -31,6 +31,7 @@ class Told:
     worth_at_risk: int | None
     currency: str
     at_that_time: tuple[str, ...]
+    is_expected: bool
     state: str
     owner: str | None
     fixed_on: date | None
@@ -116,11 +117,14 @@ def _title(digest: Digest) -> str:
 
 
 def _sections(digest: Digest) -> list[Section]:
-    rising = [one for one in digest.problems if one.state == "noticed" and not one.at_that_time]
-    known = [one for one in digest.problems if one.state == "noticed" and one.at_that_time]
+    rising = [one for one in digest.problems if one.state == "noticed" and not one.is_expected]
+    known = [one for one in digest.problems if one.state == "noticed" and one.is_expected]
     worked = [one for one in digest.problems if one.state in ("accepted", "being_fixed", "fixed")]
     sections = [_problem(one) for one in rising] or [
-        Section("Nothing new", (f"{digest.contacts:,} contacts yesterday, none of it above the usual without a known cause.",))
+        Section(
+            "Nothing new",
+            (f"{digest.contacts:,} contacts yesterday, none of it above the usual without a known cause.",),
+        )
     ]
     sections += [_problem(one) for one in worked]
     if known:
@@ -128,7 +132,9 @@ def _sections(digest: Digest) -> list[Section]:
     if digest.league:
         contacts, share = avoidable(digest.league)
         lines = [f"{contacts:,} contacts in 90 days, {words.percent(share)} of all, neither we nor they wanted."]
-        lines += [f"{words.spoken(r.reason)}: {r.contacts:,}, {words.percent(r.share)}" for r in digest.league[:MOST_REASONS]]
+        lines += [
+            f"{words.spoken(r.reason)}: {r.contacts:,}, {words.percent(r.share)}" for r in digest.league[:MOST_REASONS]
+        ]
         sections.append(Section("Should not have been needed", tuple(lines)))
     if digest.notes:
         told = tuple(f"{topic}: {note}" if topic else note for topic, note in digest.notes[:MOST_NOTES])
@@ -137,8 +143,9 @@ def _sections(digest: Digest) -> list[Section]:
 
 
 def _known(one: Told) -> str:
-    return f"{one.title}{f' ({one.where})' if one.where else ''}: {rise_in_words(one.contacts, one.expected)}. At that time: " \
-           f"{', '.join(one.at_that_time)}."  # fmt: skip
+    where = f" ({one.where})" if one.where else ""
+    rise = rise_in_words(one.contacts, one.expected)
+    return f"{one.title}{where}: {rise}. At that time: {', '.join(one.at_that_time)}."
 
 
 def _problem(one: Told) -> Section:
@@ -146,6 +153,8 @@ def _problem(one: Told) -> Section:
     if one.customers >= LEAST_GROUP:
         at_risk = f", {show(one.worth_at_risk, one.currency)} of worth at risk" if one.worth_at_risk is not None else ""
         lines.append(f"{words.count(one.customers, 'customer')}{at_risk}.")
+    if one.at_that_time:
+        lines.append(f"At that time: {', '.join(one.at_that_time)}.")
     owner = f", owned by {one.owner}" if one.owner else ", nobody owns it yet"
     fixed = f" on {words.day(one.fixed_on, one.last_burst_on)}" if one.fixed_on else ""
     lines.append(f"{STATES[one.state].capitalize()}{fixed}{owner}.")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ LEAST_SAYS = 0.3  # nats a word must say about the reason
 WORDS_KEPT = 40  # of a topic: enough to know it again by
 NAME_WORDS = 3
 SAME = 0.5  # cosine from which a topic is the one of before
+TYPO = 0.8  # likeness of two words that are one
 SURE = 3.5  # standard deviations from which a word marks some notes off from others
 LEAST_TOLD = 0.08  # of those notes: a word in fewer is no name for them
 LEAST_LIKE = 0.15  # of a note to its topic: a note below it is about none of them
@@ -145,12 +147,17 @@ def distinctive(notes: Sequence[str], against: Sequence[str], most: int = NAME_W
 
 
 def without_parts(ranked: Sequence[str]) -> list[str]:
-    """The words in their order, none that shares a word with one further up."""
+    """The words in their order, none that shares a word, typing mistakes included, with one further up."""
     kept: list[str] = []
     for words in ranked:
-        if not any(set(words.split()) & set(other.split()) for other in kept):
+        if not any(_alike(words, other) for other in kept):
             kept.append(words)
     return kept
+
+
+def _alike(words: str, other: str) -> bool:
+    """Whether two names share a word, or nearly: hurried hands type `acount`."""
+    return any(SequenceMatcher(None, a, b).ratio() > TYPO for a in words.split() for b in other.split())
 
 
 def _topic(factor: Array, vocabulary: Sequence[str], share: float) -> Topic:

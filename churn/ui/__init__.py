@@ -5,5 +5,6 @@ from churn.ui.desk import show_caller
 from churn.ui.finder import ask_for_caller
 from churn.ui.gate import Session, gate, menu
 from churn.ui.queue import show_queue
+from churn.ui.voice import show_voice
 
-__all__ = ["Session", "ask_for_caller", "gate", "menu", "show_callbacks", "show_caller", "show_queue"]
+__all__ = ["Session", "ask_for_caller", "gate", "menu", "show_callbacks", "show_caller", "show_queue", "show_voice"]

@@ -29,6 +29,7 @@ PAGES = {
     "desk": ("Desk", ":material/support_agent:", ("agent", "supervisor")),
     "callbacks": ("Callbacks", ":material/phone_callback:", ("agent", "supervisor")),
     "approvals": ("Approvals", ":material/approval_delegation:", ("supervisor",)),
+    "voice": ("Voice", ":material/forum:", ("leader", "supervisor")),
 }
 # The menu's headings; a page that is not named here comes last.
 SECTIONS = {

@@ -101,6 +101,7 @@ CREATE TABLE desk.problems (
     worth_at_risk  bigint,                      -- NULL: nobody is scored
     currency       char(3) NOT NULL,
     at_that_time   text[] NOT NULL DEFAULT '{}', -- titles of change events that may explain it
+    is_expected    boolean NOT NULL DEFAULT false, -- changes of that kind brought the same before
     state          text NOT NULL DEFAULT 'noticed'
                    CHECK (state IN ('noticed', 'accepted', 'being_fixed', 'fixed', 'dismissed')),
     owner_department text,

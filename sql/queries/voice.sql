@@ -113,9 +113,9 @@ ORDER BY problem_id
 -- add_problem --
 -- A problem as the night found it.
 INSERT INTO desk.problems (key, reason, region, plan, topic_id, title, began_on, found_on, last_burst_on, p_value, level, currency,
-                           at_that_time)
+                           at_that_time, is_expected)
 VALUES (%(key)s, %(reason)s, %(region)s, %(plan)s, %(topic_id)s, %(title)s, %(began_on)s, %(found_on)s, %(found_on)s, %(p_value)s,
-        %(level)s, %(currency)s, %(at_that_time)s)
+        %(level)s, %(currency)s, %(at_that_time)s, %(is_expected)s)
 RETURNING problem_id
 
 -- burst_again --
@@ -129,11 +129,23 @@ VALUES (%(problem_id)s, %(day)s, %(contacts)s, %(expected)s, %(spread)s)
 ON CONFLICT (problem_id, day) DO UPDATE SET contacts = excluded.contacts, expected = excluded.expected, spread = excluded.spread
 
 -- changes_near --
--- Titles of change events that began in the days before a burst and whose audience it may be.
-SELECT title FROM change_events CROSS JOIN (SELECT coalesce((SELECT time_zone FROM desk.company), 'UTC') AS time_zone) z
-WHERE (starts_at AT TIME ZONE z.time_zone)::date BETWEEN %(day)s::date - %(days)s::int AND %(day)s::date
-    AND (region IS NULL OR %(region)s::text IS NULL OR region = %(region)s) AND (plan IS NULL OR %(plan)s::text IS NULL OR plan = %(plan)s)
-ORDER BY starts_at DESC, event_id LIMIT 5
+-- Change events that began just before a burst and whose audience it may be; whether most of that kind brought the same before.
+WITH events AS (
+    SELECT e.event_id, e.kind, e.title, e.region, e.plan, (e.starts_at AT TIME ZONE z.time_zone)::date AS day
+    FROM change_events e CROSS JOIN (SELECT coalesce((SELECT time_zone FROM desk.company), 'UTC') AS time_zone) z
+    WHERE e.starts_at < %(day)s::date + interval '2 days' AND e.starts_at > %(day)s::date - interval '2 years'
+)
+SELECT e.title,
+       (SELECT count(*) >= 2 AND 2 * count(*) FILTER (WHERE EXISTS (
+                   SELECT FROM desk.burst_days b WHERE b.day BETWEEN p.day AND p.day + %(days)s::int
+                       AND split_part(b.key, '|', 1) = %(reason)s::text)) >= count(*)
+        FROM events p
+        WHERE p.kind = e.kind AND p.day < e.day - 7 AND p.day >= (SELECT min(n.day) FROM desk.burst_nights n)) AS is_expected
+FROM events e
+WHERE e.day BETWEEN %(day)s::date - %(days)s::int AND %(day)s::date
+    AND (e.region IS NULL OR %(region)s::text IS NULL OR e.region = %(region)s)
+    AND (e.plan IS NULL OR %(plan)s::text IS NULL OR e.plan = %(plan)s)
+ORDER BY 2 DESC NULLS LAST, e.day DESC, e.event_id LIMIT 5
 
 -- notes_of --
 -- The newest notes of contacts about a reason, in a region or on a plan, with the name to be taken out of each.
@@ -235,8 +247,7 @@ INSERT INTO desk.voice_runs (until_day, days, nights, problems) VALUES (%(until_
 
 -- last_run --
 -- The newest run: when, up to which day, and at which rate its night was tested.
-SELECT r.ran_at, r.until_day, (SELECT n.level FROM desk.burst_nights n WHERE n.day = r.until_day) AS level,
-       (SELECT min(d.day) FROM desk.reason_days d) AS first_day
+SELECT r.ran_at, r.until_day, (SELECT n.level FROM desk.burst_nights n WHERE n.day = r.until_day) AS level
 FROM desk.voice_runs r ORDER BY r.run_id DESC LIMIT 1
 
 -- series --
@@ -253,14 +264,14 @@ FROM desk.voice_groups
 -- problems --
 -- Problems of the period, what is open first, the most worth at risk on top.
 SELECT p.problem_id, p.key, p.reason, p.region, p.plan, p.topic_id, t.name AS topic, p.title, p.began_on, p.found_on, p.last_burst_on,
-       p.p_value, p.level, p.contacts, p.expected, p.customers, p.worth_at_risk, p.currency, p.at_that_time, p.state,
+       p.p_value, p.level, p.contacts, p.expected, p.customers, p.worth_at_risk, p.currency, p.at_that_time, p.is_expected, p.state,
        p.owner_department, p.fixed_on, p.refreshed_at
 FROM desk.problems p LEFT JOIN desk.topics t USING (topic_id)
 WHERE (p.last_burst_on >= %(first)s OR p.state IN ('accepted', 'being_fixed') OR p.fixed_on >= %(first)s) AND p.began_on <= %(last)s
     AND (%(state)s::text IS NULL OR p.state = %(state)s) AND (%(reason)s::text IS NULL OR p.reason = %(reason)s)
     AND (%(region)s::text IS NULL OR p.region IS NULL OR p.region = %(region)s)
     AND (%(plan)s::text IS NULL OR p.plan IS NULL OR p.plan = %(plan)s)
-ORDER BY p.state IN ('fixed', 'dismissed'), cardinality(p.at_that_time) > 0 AND p.state = 'noticed', p.last_burst_on DESC,
+ORDER BY p.state IN ('fixed', 'dismissed'), p.is_expected AND p.state = 'noticed', p.last_burst_on DESC,
          p.worth_at_risk DESC NULLS LAST, p.problem_id DESC
 LIMIT %(most)s
 

@@ -1,0 +1,262 @@
+"""What customers say: what is rising and what is done about it, topics, the league, and what is broken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from functools import partial
+
+import pandas as pd
+import streamlit as st
+
+from churn import export, voice
+from churn.core import digest, words
+from churn.core.bursts import RATE
+from churn.core.charts_voice import reasons_chart, reasons_in_words, trend
+from churn.core.league import QUADRANTS, Standing, avoidable
+from churn.core.problems import STATES
+from churn.refusals import Refusal
+from churn.ui.gate import Session
+from churn.ui.pieces import heading, plain
+from churn.ui.voice_card import show_problem
+
+PERIODS = {"30": "30 days", "90": "90 days", "365": "a year"}
+VIEWS = {"rising": "Rising", "topics": "Topics", "league": "Worth having?", "broken": "What is broken"}
+NOT_YET = "Nothing is counted yet: the nightly job does it, or `python3 -m churn voice` now."
+
+
+def show_voice(session: Session) -> None:
+    """The page: filters in the URL, then the view asked for."""
+    with session.database.transaction(session.me) as connection:
+        run = voice.last_run(connection)
+        choices = voice.choices(connection)
+    if run is None:
+        st.info(NOT_YET, icon=":material/inbox:")
+        return
+    asked = _filters(run, choices)
+    if said := st.session_state.pop("voice_said", None):
+        st.info(plain(said), icon=":material/info:")
+    view = st.segmented_control(
+        "View", list(VIEWS), default="rising", required=True, format_func=VIEWS.__getitem__, key="view",
+        label_visibility="collapsed", bind="query-params",
+    )  # fmt: skip
+    show = {"rising": _rising, "topics": _topics, "league": _league, "broken": _broken}[str(view)]
+    show(session, asked)
+    _source(session, run)
+
+
+def _filters(run: voice.Run, choices: voice.Choices) -> voice.Asked:
+    period, region, plan, reason, state = st.columns([2.2, 1.6, 1.6, 1.5, 1.5], vertical_alignment="bottom")
+    days = period.segmented_control(
+        "Period", list(PERIODS), default="90", required=True, format_func=PERIODS.__getitem__, key="days", bind="query-params"
+    )
+    chosen = {
+        "region": region.selectbox(
+            "Region", choices.regions, index=None, placeholder="every region", key="region", bind="query-params"
+        ),
+        "plan": plan.selectbox("Plan", choices.plans, index=None, placeholder="every plan", key="plan", bind="query-params"),
+        "reason": reason.selectbox(
+            "About",
+            choices.reasons,
+            index=None,
+            placeholder="everything",
+            format_func=words.spoken,
+            key="reason",
+            bind="query-params",
+        ),
+        "state": state.selectbox(
+            "State",
+            list(STATES),
+            index=None,
+            placeholder="any state",
+            format_func=STATES.__getitem__,
+            key="state",
+            bind="query-params",
+        ),
+    }
+    return voice.Asked(run.until_day - timedelta(days=int(str(days)) - 1), run.until_day, **chosen)
+
+
+def _rising(session: Session, asked: voice.Asked) -> None:
+    with session.database.transaction(session.me) as connection:
+        points = [(p.bucket, p.about, p.contacts) for p in voice.reasons_over_time(connection, asked)]
+        found = voice.problems(connection, asked)
+        courses = voice.courses(connection, [one.problem_id for one in found])
+        quotes = voice.quotes(connection, [one.problem_id for one in found])
+    told = [point for point in points if point[2] is not None and point[1] != "unknown"]
+    if told:
+        st.altair_chart(reasons_chart(told, asked.bucket_days), alt=reasons_in_words(told))
+        if any(n is None for _, _, n in points):
+            st.caption("Days on which a group has fewer than 10 customers are left out.")
+    else:
+        st.info(
+            "No contacts to show: widen the filters. Groups under 10 customers are not told.",
+            icon=":material/filter_alt:",
+        )
+    settled = [one for one in found if one.state in ("fixed", "dismissed")]
+    known = [one for one in found if one.state == "noticed" and one.is_expected]
+    fresh = [one for one in found if one not in settled and one not in known]
+    heading(f"Problems · {len(fresh):,}", help="Above the usual level without a known cause, or being worked on.")
+    if not fresh:
+        st.info("Nothing rises without a known cause, and nothing is being worked on.", icon=":material/task_alt:")
+    for problem in fresh:
+        show_problem(session, problem, courses[problem.problem_id], quotes[problem.problem_id])
+    for title, some in ((f"With a known cause · {len(known):,}", known), (f"Settled · {len(settled):,}", settled)):
+        if some:
+            with st.expander(title):
+                for problem in some:
+                    show_problem(session, problem, courses[problem.problem_id], quotes[problem.problem_id])
+
+
+def _topics(session: Session, asked: voice.Asked) -> None:
+    with session.database.transaction(session.me) as connection:
+        points = voice.topics_over_time(connection, asked)
+    if not points:
+        st.info("No topics in this period: it takes some hundred notes, and a night.", icon=":material/inbox:")
+        return
+    if asked.region or asked.plan or asked.reason:
+        st.caption("Topics are of everybody: notes are read as a sample, too small to part by region, plan or reason.")
+    by_topic: dict[str, list[tuple[date, float]]] = {}
+    for point in points:
+        by_topic.setdefault(point.about, []).append((point.bucket, float(point.contacts or 0)))
+    half = asked.first + (asked.last - asked.first) / 2
+    rows = []
+    for topic, known in by_topic.items():
+        early = sum(n for day, n in known if day < half)
+        late = sum(n for day, n in known if day >= half)
+        line = trend(known, min(p.bucket for p in points), asked.last, asked.bucket_days)
+        rows.append(
+            {
+                "topic": topic,
+                "contacts": early + late,
+                "change": (late / early - 1) * 100 if early else None,
+                "trend": line,
+            }
+        )
+    frame = pd.DataFrame(rows).sort_values("contacts", ascending=False)
+    st.dataframe(
+        frame, hide_index=True, alt=f"{len(frame)} topics with contacts, change and trend over the period.",
+        column_config={
+            "topic": st.column_config.TextColumn("Topic", width="large"),
+            "contacts": st.column_config.NumberColumn("Contacts, reckoned", format="%,.0f"),
+            "change": st.column_config.NumberColumn("Second half against the first", format="%+.0f %%"),
+            "trend": st.column_config.LineChartColumn("Over the period", y_min=0),
+        },
+    )  # fmt: skip
+    st.caption(
+        "Contacts are reckoned from the share of the notes that were read, at most 400 a day. Names stay the same from night to night."
+    )
+    _files(frame.drop(columns="trend"), "topics")
+
+
+def _league(session: Session, asked: voice.Asked) -> None:
+    with session.database.transaction(session.me) as connection:
+        rows = voice.standings(connection, asked)
+    if not rows:
+        st.info(
+            "No contacts to rank: widen the filters. Groups under 10 customers are not told.",
+            icon=":material/filter_alt:",
+        )
+        return
+    contacts, share = avoidable(rows)
+    st.markdown(
+        f"**{contacts:,} contacts in {voice.LEAGUE_DAYS} days, {words.percent(share)} of all, should not have been needed**: "
+        "neither we nor they wanted them."
+    )
+    may_edit = session.person.role == "leader"
+    frame = pd.DataFrame([_standing(row) for row in rows])
+    kinds = st.column_config.SelectboxColumn
+    edited = st.data_editor(
+        frame, hide_index=True, key=f"league-{asked.region}-{asked.plan}", alt="Contact reasons with contacts, share, change and class.",
+        disabled=["about", "contacts", "share", "change", "advice", *([] if may_edit else ["to_us", "to_them"])],
+        column_order=["about", "contacts", "share", "change", "to_us", "to_them", "advice"],
+        column_config={
+            "about": "About", "contacts": st.column_config.NumberColumn(f"Contacts, {voice.LEAGUE_DAYS} days", format="%,d"),
+            "share": st.column_config.ProgressColumn("Share of all", min_value=0, max_value=1, format="percent"),
+            "change": st.column_config.NumberColumn(f"On the {voice.LEAGUE_DAYS} days before", format="%+.0f %%"),
+            "to_us": kinds("To us", options=["valuable", "irritating"], required=True),
+            "to_them": kinds("To them", options=["valuable", "irritating"], required=True), "advice": "So",
+        },
+    )  # fmt: skip
+    if may_edit:
+        _classify(session, frame, edited)
+    st.caption(
+        "Classes are guessed from the reason’s name until a leader says otherwise. "
+        + " ".join(f"{us.capitalize()} to us, {them} to them: {what}." for (us, them), what in QUADRANTS.items())
+    )
+    _files(frame.drop(columns="reason"), "league")
+
+
+def _standing(row: Standing) -> dict[str, object]:
+    change = None if row.change is None else row.change * 100
+    return {
+        "reason": row.reason, "about": words.spoken(row.reason), "contacts": row.contacts, "share": row.share, "change": change,
+        "to_us": row.to_us, "to_them": row.to_them, "advice": row.advice,
+    }  # fmt: skip
+
+
+def _classify(session: Session, before: pd.DataFrame, after: pd.DataFrame) -> None:
+    changed = (before[["to_us", "to_them"]] != after[["to_us", "to_them"]]).any(axis=1)
+    for row in after[changed].to_dict("records"):
+        try:
+            voice.classify(session.database, session.me, row["reason"], row["to_us"], row["to_them"])
+            st.session_state["voice_said"] = f"{words.spoken(row['reason']).capitalize()} is classified."
+        except Refusal as refusal:
+            st.session_state["voice_said"] = str(refusal)
+    if changed.any():
+        st.rerun()
+
+
+def _broken(session: Session, asked: voice.Asked) -> None:
+    with session.database.transaction(session.me) as connection:
+        notes = voice.broken(connection, asked)
+    if not notes:
+        st.info(
+            "No agent wrote down what is broken in this period. They do it at the end of a call.",
+            icon=":material/inbox:",
+        )
+        return
+    by_topic: dict[str, list[voice.Broken]] = {}
+    for note in notes:
+        by_topic.setdefault(note.topic or "About none of the topics", []).append(note)
+    for topic, some in by_topic.items():
+        with st.expander(f"{plain(topic)} · {words.count(some[0].of_topic, 'note')}", expanded=len(by_topic) < 5):
+            for note in some:
+                about = f" · {words.spoken(note.reason)}" if note.reason else ""
+                st.markdown(f"{plain(note.note, 300)}  \n:small[{plain(words.day(note.said_on, asked.last) + about)}]")
+
+
+def _source(session: Session, run: voice.Run) -> None:
+    rate = f", that night at a level of {run.level:.4f}" if run.level is not None else ""
+    st.caption(
+        f"Inbound contacts up to {words.day(run.until_day, date.min)}, counted {words.moment(run.ran_at, session.company.time_zone)}. "
+        f"A problem is what lies above its usual level by more than chance allows; of all found, at most {RATE:.0%} are expected to "
+        f"be false{rate}."
+    )
+    text, mail, _ = st.columns([2, 2, 4])
+    for column, label, make, ending, kind in (
+        (text, "Digest as text", digest.as_text, "md", "text/markdown"),
+        (mail, "Digest as a mail", digest.as_html, "html", "text/html"),
+    ):
+        column.download_button(
+            label, partial(_digest, session, make), f"voice-{run.until_day:%Y-%m-%d}.{ending}", kind,
+            key=f"digest-{ending}", width="stretch", icon=":material/mail:",
+        )  # fmt: skip
+
+
+def _digest(session: Session, make: Callable[[digest.Digest], str]) -> str:
+    """Made when it is asked for, not on every run of the page."""
+    with session.database.transaction(session.me) as connection:
+        told = voice.digest(connection, session.company)
+    return make(told) if told is not None else NOT_YET
+
+
+def _files(frame: pd.DataFrame, name: str) -> None:
+    st.download_button(
+        "Take along as CSV",
+        lambda: export.to_csv(frame),
+        f"{name}.csv",
+        "text/csv",
+        key=f"csv-{name}",
+        icon=":material/download:",
+    )

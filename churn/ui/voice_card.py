@@ -1,0 +1,174 @@
+"""A problem's card: what rose, who is affected, in whose words, whose it is, and what mending it saved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import pandas as pd
+import streamlit as st
+
+from churn import export, voice
+from churn.core import words
+from churn.core.charts_voice import problem_chart, problem_in_words
+from churn.core.digest import effect_in_words, effect_of, rise_in_words
+from churn.core.money import show, to_major
+from churn.core.problems import LEAST_GROUP, STATES, Day
+from churn.refusals import Refusal
+from churn.ui.gate import Session
+from churn.ui.pieces import Flag, flags, plain
+
+BADGES: dict[str, Flag] = {
+    "noticed": ("noticed", ":material/visibility:", "orange"),
+    "accepted": ("accepted", ":material/assignment_turned_in:", "blue"),
+    "being_fixed": ("being fixed", ":material/build:", "violet"),
+    "fixed": ("fixed", ":material/task_alt:", "green"),
+    "dismissed": ("dismissed", ":material/block:", "gray"),
+}
+ACTS = {
+    "noticed": "Notice again",
+    "accepted": "Accept",
+    "being_fixed": "Being fixed",
+    "fixed": "Fixed",
+    "dismissed": "Dismiss",
+}
+MOST_LISTED = 100
+
+
+def show_problem(
+    session: Session, problem: voice.Problem, course: Sequence[Day], quotes: Sequence[voice.Quote]
+) -> None:
+    """One card."""
+    with st.container(border=True, key=f"problem-{problem.problem_id}"):
+        where = f" · {problem.region or problem.plan}" if problem.region or problem.plan else ""
+        st.markdown(f"#### {plain(problem.title + where, 200)}", anchors=False)
+        flags([BADGES[problem.state], *_owner(problem)])
+        left, right = st.columns([5, 4])
+        with left:
+            st.markdown(_figures(problem))
+            for quote in quotes[:2]:
+                st.markdown(f"> {plain(quote.quote, 300)}")
+            effect = effect_of(course, problem.began_on, problem.fixed_on)
+            if effect is not None:
+                st.markdown(f"**{plain(effect_in_words(effect).capitalize())}**", help="Against the level before it was fixed: "
+                            "what would have come had it gone on. No experiment: it may have ended by itself.")  # fmt: skip
+            elif problem.state == "fixed":
+                st.caption("What the fix saved shows from the day after it.")
+        if course:
+            chart = problem_chart(course, problem.fixed_on)
+            right.altair_chart(chart, alt=problem_in_words(problem.title, course), key=f"course-{problem.problem_id}")
+            right.caption("Contacts a day; shaded: where nine usual days of ten lie.")
+        _who(session, problem, quotes)
+        if session.person.role == "leader":
+            _acts(session, problem)
+
+
+def _owner(problem: voice.Problem) -> list[Flag]:
+    owner = [(problem.owner_department, ":material/apartment:", "gray")] if problem.owner_department else []
+    fixed = [(f"on {words.day(problem.fixed_on, date.min)}", ":material/event:", "gray")] if problem.fixed_on else []
+    return [*owner, *fixed]  # type: ignore[list-item]
+
+
+def _figures(problem: voice.Problem) -> str:
+    lines = [f"{rise_in_words(problem.contacts, problem.expected)}, "
+             f"{words.day(problem.began_on, problem.last_burst_on)} to {words.day(problem.last_burst_on, problem.last_burst_on)}."]  # fmt: skip
+    if problem.customers >= LEAST_GROUP:
+        lines.append(f"{words.count(problem.customers, 'customer')} got in touch about it.")
+    if problem.worth_at_risk is not None and problem.customers >= LEAST_GROUP:
+        lines.append(
+            f"{show(problem.worth_at_risk, problem.currency)} at risk: what they are worth times their chance of leaving; modelled."
+        )
+    if problem.at_that_time:
+        lines.append(f"At that time: {', '.join(problem.at_that_time)}.")
+    if problem.topic:
+        lines.append(f"Most notes are about: {problem.topic}.")
+    return "  \n".join(plain(line, 400) for line in lines)
+
+
+def _who(session: Session, problem: voice.Problem, quotes: Sequence[voice.Quote]) -> None:
+    asked = st.toggle("Who is affected, and what was decided", key=f"who-{problem.problem_id}")
+    if not asked:
+        return
+    with session.database.transaction(session.me) as connection:
+        groups = voice.groups(connection, problem.problem_id)
+        touched = voice.touched(connection, problem.problem_id)
+        steps = voice.history(connection, problem.problem_id)
+    regions, plans = st.columns(2)
+    for column, dimension in ((regions, "region"), (plans, "plan")):
+        some = [
+            {dimension: g.value or "others, under 10 each", "customers": g.customers}
+            for g in groups
+            if g.dimension == dimension
+        ]
+        if some:
+            column.dataframe(pd.DataFrame(some), hide_index=True, alt=f"Customers affected by {dimension}.")
+    if not groups:
+        st.caption("Fewer than 10 customers: who they are is not told.")
+    if touched:
+        _accounts(problem, touched)
+    for quote in quotes[2:]:
+        st.markdown(f"> {plain(quote.quote, 300)}")
+    for step in steps:
+        remark = f": {step.remark}" if step.remark else ""
+        st.caption(
+            plain(f"{words.moment(step.happened_at, session.company.time_zone)} · {step.person}: {STATES[step.from_state]} → "
+                  f"{STATES[step.to_state]}{remark}", 400)
+        )  # fmt: skip
+
+
+def _accounts(problem: voice.Problem, touched: Sequence[voice.Touched]) -> None:
+    frame = pd.DataFrame(
+        [
+            {
+                "account": one.customer_id, "region": one.region, "plan": one.plan, "contacts": one.contacts, "last on": one.last_on,
+                "chance of leaving": one.p_churn,
+                f"worth ({problem.currency})": None if one.worth is None else float(to_major(one.worth, problem.currency)),
+            }
+            for one in touched
+        ]
+    )  # fmt: skip
+    st.dataframe(
+        frame.head(MOST_LISTED), hide_index=True, alt="Accounts with most worth at risk, without names.",
+        column_config={
+            "chance of leaving": st.column_config.NumberColumn(format="percent"),
+            f"worth ({problem.currency})": st.column_config.NumberColumn(format="%,.0f"),
+        },
+    )  # fmt: skip
+    st.caption(f"{words.count(len(touched), 'account')} with most at risk, of {problem.customers:,}; no names.")
+    st.download_button(
+        "Take the accounts along as CSV", lambda: export.to_csv(frame), f"problem-{problem.problem_id}.csv", "text/csv",
+        key=f"csv-{problem.problem_id}", icon=":material/download:",
+    )  # fmt: skip
+
+
+def _acts(session: Session, problem: voice.Problem) -> None:
+    key = problem.problem_id
+    with session.database.transaction(session.me) as connection:
+        nexts, owners = voice.next_states(connection, problem.state), voice.owners(connection)
+    owner, day, remark, *buttons = st.columns([3, 2, 3, *([1.6] * len(nexts))], vertical_alignment="bottom")
+    options = sorted({*owners, *([problem.owner_department] if problem.owner_department else [])})
+    owner.selectbox(
+        "Owner department", options, index=options.index(problem.owner_department) if problem.owner_department else None,
+        accept_new_options=True, placeholder="whose is it?", key=f"owner-{key}",
+    )  # fmt: skip
+    day.date_input(
+        "Fixed on", value=problem.fixed_on, min_value=problem.began_on, max_value=voice.local_today(session.company, session.clock),
+        key=f"fixed-{key}",
+    )  # fmt: skip
+    remark.text_input("Remark", key=f"remark-{key}", max_chars=300)
+    for column, state in zip(buttons, nexts, strict=True):
+        column.button(
+            ACTS[state], key=f"to-{state}-{key}", on_click=_move, args=(session, problem, state), width="stretch"
+        )
+
+
+def _move(session: Session, problem: voice.Problem, state: str) -> None:
+    """Owner, day and remark are read as they are now."""
+    key, typed = problem.problem_id, st.session_state
+    fixed_on = typed.get(f"fixed-{key}") if state == "fixed" else None
+    try:
+        voice.move(session.database, session.me, key, state, owner=typed.get(f"owner-{key}"), fixed_on=fixed_on,
+                   remark=typed.get(f"remark-{key}"))  # fmt: skip
+        typed["voice_said"] = f"{problem.title}: {STATES[state]}."
+    except Refusal as refusal:
+        typed["voice_said"] = str(refusal)

@@ -150,7 +150,7 @@ GRANT SELECT, INSERT ON desk.voice_runs TO keepline_batch;
 GRANT SELECT ON desk.problems, desk.problem_moves, desk.problem_history, desk.reason_classes, desk.voice_groups
     TO keepline_batch;
 GRANT INSERT (key, reason, region, plan, topic_id, title, began_on, found_on, last_burst_on, p_value, level, currency,
-              at_that_time) ON desk.problems TO keepline_batch;
+              at_that_time, is_expected) ON desk.problems TO keepline_batch;
 GRANT UPDATE (topic_id, title, last_burst_on, contacts, expected, customers, worth_at_risk, at_that_time, refreshed_at)
     ON desk.problems TO keepline_batch;
 GRANT SELECT ON

@@ -88,7 +88,7 @@ GRANT SELECT ON desk.callback_events TO keepline_batch, keepline_leader, keeplin
 -- Reading and audit --------------------------------------------------------------------------------------------------------
 -- desk.make_reading_views grants its views itself.
 
-GRANT USAGE ON SCHEMA caller TO keepline_agent, keepline_supervisor;
+GRANT USAGE ON SCHEMA caller TO keepline_agent, keepline_supervisor, keepline_batch; -- a job sees whether the views are there
 GRANT USAGE ON SCHEMA masked TO keepline_leader, keepline_finance, keepline_analyst, keepline_admin;
 GRANT EXECUTE ON FUNCTION desk.make_reading_views TO keepline_batch, keepline_admin;
 GRANT EXECUTE ON FUNCTION desk.session_person, desk.my_id TO
@@ -186,3 +186,8 @@ GRANT EXECUTE ON FUNCTION desk.without_cards, desk.is_luhn_valid TO
 GRANT EXECUTE ON FUNCTION desk.erase_customer, desk.held_about, desk.set_retention TO keepline_admin;
 GRANT EXECUTE ON FUNCTION desk.erase_by_job, desk.all_held, desk.apply_retention TO keepline_batch;
 GRANT SELECT ON desk.erasures, desk.retention_periods TO keepline_batch, keepline_admin;
+
+-- Calls taken up again ---------------------------------------------------------------------------------------------------
+-- Nobody reads the notes of a call but through the function that asks whose call it is.
+
+GRANT EXECUTE ON FUNCTION desk.note_call, desk.notes_of TO keepline_agent, keepline_supervisor;

@@ -66,6 +66,7 @@ def test_placeholders_become_numbers_the_same_name_the_same_number() -> None:
 def test_the_schema_understands_every_query(owner: psycopg.Connection, noun: str) -> None:
     faults = []
     with owner.transaction(force_rollback=True):
+        owner.execute("SET LOCAL search_path = crm")  # where jobs find the company's tables
         for name, statement in queries.load(noun).items():
             text = numbered(statement)
             is_preparable = without_comments(text).upper().startswith(PREPARABLE)

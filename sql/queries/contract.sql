@@ -29,7 +29,7 @@ SELECT c.relname                                                                
        ARRAY(SELECT r.rolname::text FROM pg_roles AS r
              WHERE r.rolname IN ('keepline_batch', 'keepline_owner') AND NOT has_table_privilege(r.oid, c.oid, 'SELECT')
              UNION ALL
-             SELECT 'people at the desk' WHERE to_regclass('caller.' || c.relname) IS NULL)    AS unreadable_by
+             SELECT 'people at the desk' WHERE to_regclass('caller.' || c.relname) IS NULL)  AS unreadable_by
 FROM pg_class AS c
 WHERE c.relnamespace = to_regnamespace('crm') AND c.relkind IN ('v', 'm', 'r', 'p', 'f');
 

@@ -6,17 +6,18 @@ import math
 import pickle
 import unicodedata
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from typing import Any, Literal
 
 import numpy as np
 import psycopg
 
-from churn import registry, store
+from churn import escalations, registry, store
 from churn.core import features, records, words
 from churn.core.demand import EffectInUse
 from churn.core.effect import ConcessionEffect
+from churn.core.escalation import Escalation
 from churn.core.fitted import Fitted
 from churn.core.grants import Session
 from churn.core.outlook import Economics, Outlook, economics_of, look_ahead, risk_and_moves
@@ -89,6 +90,7 @@ class Card:
     usual_risk: float | None
     outlook: Outlook | None
     troubles: tuple[str, ...]
+    escalation: Escalation | None = None  # of their open contact
 
 
 def load_models(connection: psycopg.Connection, versions: tuple[tuple[str, int], ...]) -> Models:
@@ -113,7 +115,8 @@ def load_models(connection: psycopg.Connection, versions: tuple[tuple[str, int],
 
 def model_versions(connection: psycopg.Connection) -> tuple[tuple[str, int], ...]:
     """The models in use as (kind, version), a key to cache what is loaded by."""
-    return tuple((kind, row.model_version) for kind, row in sorted(registry.current(connection).items()))
+    found = sorted(registry.current(connection).items())
+    return tuple((kind, row.model_version) for kind, row in found if kind in ESTIMATORS)
 
 
 def find(connection: psycopg.Connection, asked: Asked, company: records.Company) -> Found:
@@ -156,7 +159,9 @@ def open_case(
         as_of = store.moment(connection, customer_id, clock)
         facts = store.caller_facts(connection, customer_id, as_of, company.time_zone)
         usual = store.usual_risk(connection)
-    return reckon(facts, models, company, case_id=case_id, usual_risk=usual, policy=policy)
+        escalation = escalations.of_caller(connection, customer_id)
+    card = reckon(facts, models, company, case_id=case_id, usual_risk=usual, policy=policy)
+    return replace(card, escalation=escalation)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -311,12 +311,14 @@ def train(_asked: argparse.Namespace) -> int:
 
 
 def score(_asked: argparse.Namespace) -> int:
-    """Everyone's scores by the current models."""
-    from churn import scoring
+    """Everyone's scores by the current models, and those of open contacts."""
+    from churn import escalations, scoring
 
     settings, progress = _existing(_settings()), Progress()
     with progress.step("Scores"):
         scoring.score_everyone(settings, progress=progress)
+        if escalations.score_open(settings, progress=progress) is None:
+            progress("escalations: no model is in use; `train` makes one where the data allow")
     return 0
 
 

@@ -4,3 +4,4 @@ from churn import ui
 
 session = ui.gate("approvals")
 ui.show_queue(session)
+ui.show_escalations(session)

@@ -24,7 +24,7 @@ from tests.factories import put, put_customer
 def test_a_simulated_company_gets_models_better_than_its_base_rates(trained: Settings) -> None:
     with db.connect(trained, "batch") as connection:
         models = registry.current(connection)
-    assert set(models) == {"risk", "survival", "why", "effect"}
+    assert set(models) == {"risk", "survival", "why", "effect", "escalation"}
     risk, why = models["risk"].metrics, models["why"].metrics
     assert risk["auc"] > 0.65
     assert risk["log_loss"] < risk["log_loss_of_the_rate"]
@@ -84,7 +84,7 @@ def test_a_company_too_small_gets_refusals_in_sentences(database: Settings, owne
     for number in range(20):
         put_customer(owner, f"A{number}")
     results = training.train(database, progress=lambda _: None, by="Ann")
-    assert {result.kind for result in results if result.refusal} == {"risk", "survival", "why", "effect"}
+    assert {result.kind for result in results if result.refusal} == {"risk", "survival", "why", "effect", "escalation"}
     with db.connect(database, "batch") as connection:
         assert registry.current(connection) == {}
         refusals = [row.refusal for row in registry.every(connection)]
@@ -140,5 +140,5 @@ def test_a_killed_training_leaves_the_models_of_before(desk: Settings) -> None:
         process.wait()
         assert connection.execute(ask).fetchall() == before
         assert {kind: row.model_version for kind, row in registry.current(connection).items()} == {
-            "survival": 1, "risk": 2, "why": 3, "effect": 4,
+            "survival": 1, "risk": 2, "why": 3, "effect": 4, "escalation": 5,
         }  # fmt: skip

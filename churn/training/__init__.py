@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from churn import db, registry, store
 from churn.settings import Settings
 from churn.training.calls import fit_effect, fit_why
+from churn.training.escalations import fit_escalation
 from churn.training.job import Job, Tell, Trained
 from churn.training.leaving import fit_risk, fit_survival
 
@@ -14,7 +15,7 @@ __all__ = ["Trained", "train"]
 
 
 def train(settings: Settings, *, progress: Tell, by: str) -> list[Trained]:
-    """Fit, judge and register risk, survival, likely-why and the effect of concessions.
+    """Fit, judge and register risk, survival, likely-why, the effect of concessions, and escalations.
 
     The first of a kind goes into use; later ones wait for a person.
 
@@ -26,7 +27,7 @@ def train(settings: Settings, *, progress: Tell, by: str) -> list[Trained]:
         job = Job(connection, company, until, by, progress)
         curve, survival = fit_survival(job)
         chance, risk = fit_risk(job, curve)
-        results = [risk, survival, fit_why(job), fit_effect(job, chance, curve)]
+        results = [risk, survival, fit_why(job), fit_effect(job, chance, curve), fit_escalation(job)]
         in_use = registry.current(connection)
         for result in results:
             if result.refusal is None and result.kind not in in_use:

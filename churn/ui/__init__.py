@@ -2,9 +2,10 @@
 
 from churn.ui.callbacks import show_callbacks
 from churn.ui.desk import show_caller
+from churn.ui.escalations import show_escalations
 from churn.ui.finder import ask_for_caller
 from churn.ui.gate import Session, gate, menu
 from churn.ui.queue import show_queue
 from churn.ui.voice import show_voice
 
-__all__ = ["Session", "ask_for_caller", "gate", "menu", "show_callbacks", "show_caller", "show_queue", "show_voice"]
+__all__ = ["Session", "ask_for_caller", "gate", "menu", "show_callbacks", "show_caller", "show_escalations", "show_queue", "show_voice"]

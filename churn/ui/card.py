@@ -73,6 +73,8 @@ def _flags(card: Card) -> list[Flag]:
         found.append(("do not offer", ":material/block:", "red"))
     if any(c.is_escalated and c.is_resolved is False for c in card.facts.contacts):
         found.append(("open complaint", ":material/flag:", "red"))
+    if card.escalation is not None and card.escalation.is_flagged:
+        found.append((str(card.escalation), ":material/trending_up:", "orange"))
     if card.state == "ended":
         found.append(("no longer a customer", ":material/logout:", "gray"))
     if card.state == "new":

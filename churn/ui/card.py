@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 import streamlit as st
 
 from churn.casework import Card, Why
@@ -10,25 +12,27 @@ from churn.core.records import Contact
 from churn.phone import pretty
 from churn.ui.pieces import Flag, flags, heading, plain
 
+LAST = 3  # contacts told in the first line
 MOST_CONTACTS = 20  # on screen; the reasons count them all
 MARKS = {"resolved": "✓", "not resolved": "✗", "not said": "–", "escalated": "‼"}
 
 
-def show_card(card: Card) -> None:
-    """The whole card, top to bottom in the order an agent needs it."""
+def show_who(card: Card) -> None:
+    """Who it is, and what is wrong with what we know."""
     _who(card)
     for trouble in card.troubles:
         st.warning(plain(trouble), icon=":material/report:")
     if card.state == "ended":
         _ended(card)
-    _opening(card)
+
+
+def show_facts(card: Card) -> None:
+    """Risk and worth, beside what is said and offered."""
     if card.p_churn is not None:
-        risk, worth = st.columns([5, 6], border=True)
-        with risk:
+        with st.container(border=True, gap="xsmall", key="risk"):
             _risk(card)
-        with worth:
+        with st.container(border=True, gap="xsmall", key="worth"):
             _worth(card)
-    _contacts(card)
 
 
 def _who(card: Card) -> None:
@@ -54,9 +58,9 @@ def _who(card: Card) -> None:
     if customer.phone:
         parts.append(pretty(customer.phone, card.company.phone_region))
     parts.append(f"account {plain(customer.customer_id, 40)}")
-    last = [charts.state_of(contact) for contact in card.facts.contacts[:3]]
-    if last:
-        parts.append("last contacts " + " ".join(MARKS[state] for state in last) + f" ({', '.join(last)})")
+    if card.facts.contacts:
+        ended = groupby(charts.state_of(contact) for contact in card.facts.contacts[:LAST])
+        parts.append("last contacts " + ", ".join(f"{MARKS[state] * len([*same])} {state}" for state, same in ended))
     st.markdown(" · ".join(parts), anchors=False)
 
 
@@ -96,10 +100,11 @@ def _ended(card: Card) -> None:
     )
 
 
-def _opening(card: Card) -> None:
-    with st.container(border=True, key="say_first", gap="small"):
+def show_opening(card: Card) -> None:
+    """What to say first, and why they probably call."""
+    with st.container(border=True, key="say_first", gap="xsmall"):
         heading("Say first", help="From this caller's own records, in the order in which trust is at stake.")
-        st.markdown(f"#### “{plain(card.opening.text)}”", anchors=False)
+        st.markdown(f"### “{plain(card.opening.text)}”", anchors=False)
         st.caption(plain(card.opening.ground))
         heading(
             "Likely why",
@@ -151,18 +156,20 @@ def _worth(card: Card) -> None:
     worth, currency = card.outlook.worth, card.facts.customer.currency
     figure = words.money(round(float(worth.clv[0])), currency)
     low, high = (words.money(round(float(end[0])), currency) for end in (worth.low, worth.high))
-    st.markdown(f"### {figure} ({low} to {high}) · {card.outlook.expected_months[0]:.0f} of 36 months", anchors=False)
+    st.markdown(f"### {figure} ({low} to {high})", anchors=False)
+    st.markdown(f"{card.outlook.expected_months[0]:.0f} of 36 months expected", anchors=False)
     if worth.is_assumed[0]:
         st.caption("The margin is not in the data: 55 % of the price is assumed.")
     at_end = words.percent(float(card.outlook.staying[0, -1]))
     st.altair_chart(
-        charts.staying_curve(card.outlook),
+        charts.staying_curve(card.outlook, height=150),
         width="stretch",
         alt=f"Chance of still being a customer over 36 months, {at_end} at the end",
     )
 
 
-def _contacts(card: Card) -> None:
+def show_contacts(card: Card) -> None:
+    """The last contacts over time, and what was written down of each."""
     heading("Last contacts")
     if not card.facts.contacts:
         st.markdown("No contact on record: this is their first, as far as we know.", anchors=False)

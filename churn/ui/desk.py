@@ -4,28 +4,56 @@ from __future__ import annotations
 
 import streamlit as st
 
-from churn import casework, store
+from churn import casework, resume, store
+from churn.casework import Card, Models
+from churn.refusals import TooManyLookups
 from churn.screen_pop import Asked
-from churn.ui.card import show_card
+from churn.ui.call import take_up
+from churn.ui.card import show_contacts, show_facts, show_opening, show_who
 from churn.ui.finder import choose
 from churn.ui.gate import Session, models
 from churn.ui.offer import show_offer
+from churn.ui.pieces import plain, reading
+
+# The ladder belongs on the first screen: less margin than a page of text wants.
+STYLE = """<style>
+[data-testid="stMainBlockContainer"] {padding-left: 2.5rem; padding-right: 2.5rem;}
+[data-testid="stMain"] h3 {padding-bottom: 1rem;}
+</style>"""
 
 
 def show_caller(session: Session, asked: Asked) -> None:
     """The card of the customer asked for, or what helps to find them."""
-    in_use = models(session)
+    st.html(STYLE)
+    key = (asked, session.staff_id)
     held = st.session_state.get("case")
-    if held is not None and held[0] == (asked, session.staff_id):
-        show_card(held[1])
-        show_offer(session, held[1], in_use)
-        return
-    with session.database.transaction(session.me) as connection:
-        found = casework.find(connection, asked, session.company)
-    if len(found.matches) != 1:
-        choose(session, found)
-        return
+    if held is None or held[0] != key:
+        held = None
+        with reading("The caller"):
+            held = _open(session, asked)
+        if held is None:
+            return
+        st.session_state["case"] = (key, *held)
+    _, card, in_use = st.session_state["case"]
+    show_who(card)
+    left, right = st.columns([2, 1])
+    with left, st.container(gap="xsmall"):
+        show_opening(card)
+        show_offer(session, card, in_use)
+    with right, st.container(gap="xsmall"):
+        show_facts(card)
+    show_contacts(card)
+
+
+def _open(session: Session, asked: Asked) -> tuple[Card, Models] | None:
+    """The caller on the line, with the models in use; an open case of mine is gone on with where it was."""
     try:
+        with session.database.transaction(session.me) as connection:
+            found = casework.find(connection, asked, session.company)
+        if len(found.matches) != 1:
+            choose(session, found)
+            return None
+        in_use = models(session)
         card = casework.open_case(
             session.database,
             in_use,
@@ -35,8 +63,10 @@ def show_caller(session: Session, asked: Asked) -> None:
             opened_by=asked.by,
         )
     except store.NoSuchCustomer as gone:
-        st.info(str(gone), icon=":material/person_off:")
-        return
-    st.session_state["case"] = ((asked, session.staff_id), card)
-    show_card(card)
-    show_offer(session, card, in_use)
+        st.info(plain(str(gone)), icon=":material/person_off:")
+        return None
+    except TooManyLookups as refusal:
+        st.warning(plain(str(refusal)), icon=":material/block:")
+        return None
+    take_up(card.case_id, resume.resume(session.database, session.me, card.case_id))
+    return card, in_use

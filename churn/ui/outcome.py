@@ -6,10 +6,11 @@ import streamlit as st
 
 from churn import casework, ledger
 from churn.casework import Card, Ending
-from churn.core.words import spoken
+from churn.core.words import duration, spoken
 from churn.refusals import Refusal
 from churn.ui.call import OnCall
 from churn.ui.gate import Session
+from churn.ui.pieces import UNANSWERED, unanswered
 from churn.ui.waiting import take_back
 
 WHY_NOT = ("too little", "not what they need", "wants to think", "wants to leave anyway", "will call back")
@@ -27,7 +28,7 @@ def cancel_today(session: Session, card: Card, call: OnCall) -> None:
     if call.is_closed:
         return
     with st.container(horizontal=True, gap="small"):
-        if call.offer is not None and not call.offer.ladder.is_over and not call.given:
+        if call.offer is not None and not call.offer.ladder.is_over and not call.given and call.unsure is None:
             with st.popover("Not now: why", icon=":material/thumb_down:"):
                 key = f"why-not-{call.case_id}-{call.turned_down}"
                 st.radio("Why not", WHY_NOT, key=key)
@@ -43,7 +44,9 @@ def cancel_today(session: Session, card: Card, call: OnCall) -> None:
 def ending(session: Session, card: Card, call: OnCall) -> None:
     """After the call: outcome, what is broken in one line, would they recommend us."""
     if call.is_closed:
-        st.success("The case is closed and written down.", icon=":material/task_alt:")
+        left = call.seconds_to_leave
+        timed = "" if left is None else f" From their first “cancel” to done: {duration(left)}."
+        st.success(f"The case is closed and written down.{timed}", icon=":material/task_alt:")
         return
     with st.expander("After the call"), st.form(f"ending-{call.case_id}", border=False):
         outcome = st.radio("How it ended", list(OUTCOMES), format_func=OUTCOMES.__getitem__, horizontal=True)
@@ -75,13 +78,17 @@ def _not_now(session: Session, call: OnCall, key: str) -> None:
 
 
 def _clock(session: Session, card: Card, call: OnCall) -> None:
-    casework.note_cancel(session.database, session.me, card.case_id)
+    try:
+        casework.note_cancel(session.database, session.me, card.case_id)
+    except UNANSWERED as error:
+        call.said = ("refused", unanswered(error))
+        return
     call.is_cancelling = True
 
 
 def _cancelled(session: Session, card: Card, call: OnCall) -> None:
     _clock(session, card, call)
-    if call.offer is not None and not call.given:
+    if call.offer is not None and not call.given and call.unsure is None:
         try:
             ledger.answer_decision(
                 session.database, session.me, call.offer.decision_id, answer="cancelled",
@@ -93,5 +100,9 @@ def _cancelled(session: Session, card: Card, call: OnCall) -> None:
 
 
 def _close(session: Session, card: Card, call: OnCall, how: Ending) -> None:
-    casework.close_case(session.database, session.me, card.case_id, how)
+    try:
+        call.seconds_to_leave = casework.close_case(session.database, session.me, card.case_id, how)
+    except UNANSWERED as error:
+        call.said = ("refused", f"The case is not closed yet. {unanswered(error)}")
+        return
     call.is_closed = True

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Literal
 
 import streamlit as st
 
+from churn import faults
 from churn.core.text import as_markdown, visible
+from churn.refusals import Busy, Unconfirmed
 
 Colour = Literal["red", "orange", "yellow", "blue", "green", "violet", "gray", "primary"]
 Flag = tuple[str, str, Colour]  # label, icon, colour
+UNANSWERED = (*faults.OF_DATABASE, Busy, Unconfirmed)
 
 
 def plain(text: str | None, longest: int = 2000) -> str:
@@ -27,3 +31,25 @@ def flags(labels: Sequence[Flag]) -> None:
 def heading(text: str, *, help: str | None = None) -> None:  # noqa: A002 - Streamlit's own name for it
     """A small heading over a piece of the card."""
     st.caption(f"**{text.upper()}**", help=help)
+
+
+@contextmanager
+def reading(what: str) -> Iterator[None]:
+    """A part of a page that asks the database: where it does not answer, a sentence and a retry stand in its place.
+
+    `what` begins the sentence. The rest of the page, and what is typed on it, stays.
+    """
+    try:
+        yield
+    except UNANSWERED as error:
+        sentence = unanswered(error)
+        st.warning(f"{what} cannot be read just now. {sentence}", icon=":material/hourglass:")
+        st.button("Try again", key=f"again-{what}", icon=":material/refresh:")
+
+
+def unanswered(error: Exception) -> str:
+    """The sentence for a database that does not answer. What is a defect of ours is raised on."""
+    sentence = str(error) if isinstance(error, Busy | Unconfirmed) else faults.sentence_of(error)
+    if sentence is None:
+        raise error
+    return sentence

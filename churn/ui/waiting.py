@@ -1,7 +1,11 @@
-"""The agent waits for a supervisor: asked every second in a fragment of its own, so that nothing typed is lost."""
+"""The agent waits: for a supervisor, or to learn what became of a lost answer.
+
+Asked every second in a fragment of its own, so that nothing typed is lost.
+"""
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 
 import streamlit as st
@@ -9,16 +13,25 @@ import streamlit as st
 from churn import ledger
 from churn.core.grants import Grant, Request
 from churn.core.money import show
-from churn.refusals import Refusal
+from churn.gateway import DEADLINE_SECONDS
+from churn.refusals import Busy, Refusal, Unconfirmed
 from churn.ui.call import OnCall
 from churn.ui.gate import Session
-from churn.ui.pieces import plain
+from churn.ui.pieces import plain, reading
+
+SURE_SECONDS = DEADLINE_SECONDS  # after that the server has given up on whatever was under way
 
 
 def answer_of_supervisor(session: Session, call: OnCall) -> None:
     """The state of the request this call waits for, if any."""
     if call.asked_supervisor is not None and not call.given and not call.is_closed:
         _poll(session, call)
+
+
+def answer_of_ledger(session: Session, call: OnCall) -> None:
+    """What became of a grant whose answer was lost, asked by its key until it is known."""
+    if not _settle(session, call):
+        _wonder(session, call)
 
 
 def take_back(session: Session, call: OnCall) -> None:
@@ -33,17 +46,44 @@ def take_back(session: Session, call: OnCall) -> None:
     call.is_news = True
 
 
+def _settle(session: Session, call: OnCall) -> bool:
+    """Whether it is known by now what became of the grant."""
+    if call.unsure is None:
+        return True
+    waited = time.monotonic() - call.unsure_since  # before asking: what comes to be after the question is not seen
+    try:
+        found = ledger.find_grant(session.database, session.me, call.unsure)
+    except (Busy, Unconfirmed):
+        return False
+    if found is not None:
+        call.gave(found)
+    elif waited > SURE_SECONDS:
+        call.unsure = None
+        call.said = ("refused", "Nothing was given: the desk could not be reached. Try again.")
+    return call.unsure is None
+
+
+@st.fragment(run_every=1.0)
+def _wonder(session: Session, call: OnCall) -> None:
+    if _settle(session, call):
+        st.rerun()
+    st.info(
+        "Not confirmed yet, checking: it was given once or not at all. Nothing else is offered until that is known.",
+        icon=":material/hourglass:",
+    )
+
+
 @st.fragment(run_every=1.0)
 def _poll(session: Session, call: OnCall) -> None:
     if call.is_news:
         call.is_news = False
         st.rerun()
     assert call.asked_supervisor is not None  # noqa: S101
-    request = ledger.approval(session.database, session.me, call.asked_supervisor)
-    if request is None:
-        return
-    with st.container(border=True, key="supervisor_answer"):
-        _tell(session, call, request)
+    with reading("The supervisor’s answer"):
+        request = ledger.approval(session.database, session.me, call.asked_supervisor)
+        if request is not None:
+            with st.container(border=True, key="supervisor_answer"):
+                _tell(session, call, request)
 
 
 def _tell(session: Session, call: OnCall, request: Request) -> None:
@@ -55,14 +95,17 @@ def _tell(session: Session, call: OnCall, request: Request) -> None:
         yes = show(request.answer_amount, request.currency)
         word = "approved" if request.state == "approved" else f"countered: {yes} instead of {asked}"
         st.markdown(f"**{plain(word)}** · {plain(request.answer_reason)}", anchors=False)
-        st.button(
-            f"Give {yes}",
-            key=f"give-{request.approval_id}",
-            type="primary",
-            on_click=_give,
-            args=(session, call, request),
-        )
-        st.button("Go on without", key=f"on-{request.approval_id}", on_click=take_back, args=(session, call))
+        with st.container(horizontal=True, gap="small"):
+            if call.unsure is None:
+                st.button(
+                    f"Give {yes}",
+                    key=f"give-{request.approval_id}",
+                    type="primary",
+                    shortcut="Alt+Y",
+                    on_click=_give,
+                    args=(session, call, request),
+                )
+            st.button("Go on without", key=f"on-{request.approval_id}", on_click=take_back, args=(session, call))
     else:
         st.markdown(f"**{asked}: {request.state}** · {plain(request.answer_reason)}", anchors=False)
         st.button("Go on without", key=f"on-{request.approval_id}", on_click=take_back, args=(session, call))
@@ -79,9 +122,8 @@ def _give(session: Session, call: OnCall, request: Request) -> None:
     )
     call.is_news = True
     try:
-        entry = ledger.give(session.database, session.me, grant)
+        call.gave(ledger.give(session.database, session.me, grant))
+    except Unconfirmed:
+        call.wonder(request.decision_id)
     except Refusal as refusal:
         call.said = ("refused", str(refusal))
-        return
-    call.given = [entry]
-    call.said = ("given", f"{show(entry.amount, entry.currency)} given and recorded as entry {entry.entry_id}.")

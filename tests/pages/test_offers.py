@@ -162,7 +162,7 @@ def test_an_offer_that_fell_behind_is_refused_and_made_anew(screen: Screen) -> N
     before = screen.call.offer
     assert before is not None
     screen.page.button(key=f"give-{before.decision_id}-{rung}").click().run()
-    assert "budget has 0.00 GBP left" in screen.text
+    assert "budget has £0 left" in screen.text
     assert screen.call.offer is not None
     assert screen.call.offer.decision_id != before.decision_id
     assert not any(rung.amount and not rung.needs_approval for rung in screen.ladder.rungs)

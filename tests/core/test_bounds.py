@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, timedelta
+from decimal import Decimal
 from random import Random
 
 import pytest
 
 from churn.core.bounds import Bounds, bounds, smallest
-from churn.core.limits import Budget, Earlier, Limit, as_plain, offers_left
+from churn.core.limits import Budget, Earlier, Limit, Spending, as_plain, fewest_left, offers_left
 from churn.core.plans import money_plans
+from churn.core.policy import Case, Rule, rule_on
+from churn.policies import default_policy
 from tests.core.ladders import MONEY, ON, POLICY, breaches, holds, plenty, question, random_call
 
 HUGE = 10**9
@@ -264,3 +267,32 @@ def test_more_of_anything_never_lowers_what_may_be_given(name: str) -> None:
 def test_plans_cover_every_instrument_with_money_in_the_order_of_the_ladder() -> None:
     names = [plan.bounds.instrument.instrument for plan in money_plans(POLICY, question())]
     assert names == ["bill_credit", "fee_waiver", "monthly_discount", "free_month"]
+
+
+# how often ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_rule_the_ledger_is_given_binds_before_every_other(seed: int) -> None:
+    """However many more are given, the ledger refuses by that one rule exactly when one of all rules is passed."""
+    rnd = Random(seed)
+    item = next(i for i in default_policy().instruments if i.instrument == "bill_credit")
+    rules = tuple(
+        Rule(code=f"t{n}", topic="times", effect="redemptions", unit="times", reason="Often enough.",
+             value=Decimal(rnd.randrange(1, 6)), window_days=rnd.choice((30, 90, 180, 365)))
+        for n in range(rnd.randrange(1, 4))
+    )  # fmt: skip
+    policy = replace(default_policy(), rules=rules)
+    had = tuple(
+        Earlier(rnd.choice(("bill_credit", "bill_credit", "pause")), 500, rnd.uniform(0, 400), rnd.random() < 0.5)
+        for _ in range(rnd.randrange(0, 6))
+    )
+    ruling = rule_on(policy, Case(on=ON, monthly_bill=4_100), item)
+    found = fewest_left(ruling, Spending(earlier=had))
+    assert found is not None
+    most, window = found
+    for more in range(1, 8):
+        given = [e for e in had if e.instrument == "bill_credit"] + [Earlier("bill_credit", 500, 0.0, True)] * more
+        by_policy = any(sum(e.days_ago < r.window_days for e in given) > r.value for r in rules)
+        by_ledger = sum(e.is_ours and e.days_ago < window for e in given) > most
+        assert by_ledger == by_policy or most == 0  # where they had too many before, nothing was offered at all

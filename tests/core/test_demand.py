@@ -9,6 +9,7 @@ from churn.core.demand import Demand, staying_given_saved
 from churn.core.question import Curve, from_level
 
 VALUES = np.array([0.0, 10.0, 20.0])
+VALUES_OF_MONTH = np.array([0.0, 5, 10, 15, 20, 30, 40, 60])
 
 
 def demand(calls: float = 1.0) -> Demand:
@@ -53,3 +54,26 @@ def test_another_level_keeps_what_money_changes_on_the_log_odds() -> None:
     assert moved.p[1] == pytest.approx(1 / (1 + (1 / 4) / 1.5))  # odds 4, times 1.5
     assert moved.low[0] == moved.high[0] == pytest.approx(0.0)
     assert moved.low[1] < moved.p[1] - moved.p[0] < moved.high[1]
+
+
+@pytest.mark.parametrize(("accepts", "last_third"), [("stays", 0.2), ("everybody", 0.05)])
+def test_priced_anew_each_day_the_ledgers_money_lasts_the_month_and_is_never_passed(
+    accepts: str, last_third: float
+) -> None:
+    """The ledger counts face amounts, of whoever takes the offer: those who stay, or more than the price expects."""
+    rng = np.random.default_rng(5)
+    base, slope, worth = rng.uniform(0.3, 0.8, 900), rng.uniform(0.1, 0.3, 900), rng.uniform(40, 400, 900)
+    p_stay = np.clip(base[:, None] + slope[:, None] * np.log1p(VALUES_OF_MONTH / 40), 0.0, 0.99)
+    price_of = Demand(VALUES_OF_MONTH, p_stay[:300], worth[:300], 1.0)
+    callers, budget = np.arange(300, 900), 3_000.0
+    left, spent_on = budget, []
+    for today in callers.reshape(30, 20):
+        price = min(price_of.price(left=left, agents=20, days_left=30 - len(spent_on)), 1e9)
+        before = left
+        for i in today:
+            value = p_stay[i] * (worth[i] - VALUES_OF_MONTH) - price * p_stay[i] * VALUES_OF_MONTH
+            face = VALUES_OF_MONTH[np.argmax(np.where(left >= VALUES_OF_MONTH, value, -np.inf))]
+            left -= face if accepts == "everybody" or rng.random() < p_stay[i][face == VALUES_OF_MONTH][0] else 0.0
+        spent_on.append(before - left)
+    assert 0 <= left <= 0.05 * budget
+    assert sum(spent_on[20:]) > last_third * budget  # and the last ten days have money too

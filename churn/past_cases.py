@@ -26,7 +26,7 @@ from churn.core.outlook import DAYS_A_MONTH, Economics, economics_of, look_ahead
 from churn.core.policy import Policy
 from churn.core.records import Company
 from churn.core.risk import ChurnRisk
-from churn.core.similar import Context, PastCase
+from churn.core.similar import OTHER_KIND, Context, PastCase
 from churn.core.survival import TenureCurve
 from churn.core.worth import clv
 from churn.db import Database
@@ -37,7 +37,6 @@ MOST = 50_000  # the newest
 BATCH = 5_000
 WINDOW_DAYS = 90  # kept: still here then
 SCALES = ("tenure", "bill", "risk", "worth")
-REACHES = (0.5, 1.0)  # standard deviations of the bill that are looked through first
 
 Row = dict[str, Any]
 
@@ -45,15 +44,15 @@ Row = dict[str, Any]
 def nearest(database: Database, who: Session | str, about: Context, n: int) -> tuple[PastCase, ...]:
     """The `n` past cases nearest to a call, those of its own reason first; fewer when there are fewer.
 
-    No case outside a reach in the bill alone is nearer than it, so a near look that finds `n` within it is exact.
+    No case of another plan or segment is nearer than that alone counts, so where `n` of the same are, they are exact.
     """
-    at = dict(zip(SCALES, about.place, strict=True))
-    asked = at | {name: getattr(about, name) for name in ("contact_reason", "fault", "plan", "segment")} | {"most": n}
-    for reach in (*REACHES, None) if about.monthly_bill is not None else (None,):
-        rows = rows_of(database, who, "past_cases", "nearest", asked | {"reach": reach})
-        if reach is None or (len(rows) == n and rows[-1]["distance"] <= reach):
-            return tuple(record(PastCase, row) for row in rows)
-    return ()
+    asked: dict[str, Any] = dict(zip(SCALES, about.place, strict=True))
+    asked |= {name: getattr(about, name) for name in ("contact_reason", "fault", "plan", "segment")}
+    asked |= {"most": n, "other_kind": OTHER_KIND**2}
+    rows = rows_of(database, who, "past_cases", "nearest", asked | {"is_same_kind": True})
+    if len(rows) < n or rows[-1]["distance"] > OTHER_KIND:
+        rows = rows_of(database, who, "past_cases", "nearest", asked | {"is_same_kind": False})
+    return tuple(record(PastCase, row) for row in rows)
 
 
 def refill(connection: psycopg.Connection, policy: Policy | None, today: date, now: datetime) -> int:

@@ -2168,7 +2168,7 @@ CREATE TABLE desk.past_cases (
     at_worth       real,
     CHECK ((instrument IS NULL) = (amount = 0))
 );
-CREATE INDEX past_cases_near ON desk.past_cases (contact_reason, at_bill);
+CREATE INDEX past_cases_kind ON desk.past_cases (plan, segment, contact_reason);
 
 -- One standard deviation of each, over the past cases there are.
 CREATE TABLE desk.past_case_scales (

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import cache
 from itertools import product
 from uuid import UUID, uuid4
@@ -12,16 +13,18 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from churn import casework, cli, db, ledger, offers
+from churn import casework, cli, db, ledger, offers, past_cases
 from churn.casework import Card, Models
 from churn.core.grants import Decision, Grant, OfferedRung, Session
 from churn.core.question import Ask
 from churn.core.rung import ASKED, CANCEL, OPENING, OTHER, OWED, Rung
 from churn.offers import Call, NoPolicy, Offer
+from churn.policies import default_policy, stored
 from churn.queries import query
 from churn.refusals import AboveAuthority, CallClosed, KeyReused
 from churn.settings import Settings
 from tests.conftest import clone
+from tests.factories import put
 
 NOW = datetime(2026, 11, 15, 12, 0, tzinfo=UTC)
 AGENT, SUPERVISOR = "A001", "S01"
@@ -271,6 +274,212 @@ def test_the_reason_and_the_fault_change_the_ladder(shared: Desk) -> None:
     assert [rungs[0].lever for rungs in (plain, ours, moving)][1:] == ["fix", "pause"]
     assert plain[0].lever not in {"fix", "pause"}
     assert moving[0].answers_ask
+
+
+# what is owed ---------------------------------------------------------------------------------------------------------
+
+
+def without_events(at: Desk) -> Card:
+    """A caller of whom nothing is owed, and who pays on time."""
+    at.owner.execute("DELETE FROM feed.change_events")
+    at.owner.execute("UPDATE feed.invoices SET paid_on = due_on WHERE paid_on > due_on")
+    return at.callers(1)[0]
+
+
+def hit_by_outage(at: Desk, card: Card, hours: float) -> Card:
+    """The same caller after an outage of their line."""
+    put(
+        at.owner, "change_events", kind="outage", title="Broadband down", region=card.facts.customer.region,
+        starts_at=NOW - timedelta(days=3), ends_at=NOW - timedelta(days=3) + timedelta(hours=hours),
+    )  # fmt: skip
+    return at.card(card.facts.customer.customer_id)
+
+
+def test_an_outage_is_refunded_first_once_and_from_no_budget(at_desk: Desk) -> None:
+    card = without_events(at_desk)
+    assert OWED not in at_desk.offer(card, contact_reason="fault").ladder.rungs[0].roles
+    card = hit_by_outage(at_desk, card, hours=30)
+    price = sum(line.monthly_price for line in card.facts.subscriptions if line.is_live(card.today))
+    whole = round(price * 100 * 2 * 12 / 365)
+    offer = at_desk.offer(card, contact_reason="fault")
+    first = offer.ladder.rungs[0]
+    assert (first.roles, first.instrument, first.amount, first.cost) == ((OWED,), "entitled_refund", whole, 0)
+    assert first.reason.startswith("An outage of 30 hours from 12 Nov (2 days of ")
+    spent = "SELECT sum(spent), sum(amount_limit) FROM desk.budget_counters"
+    before = at_desk.owner.execute(spent).fetchone()
+    entry = ledger.give(at_desk.database, at_desk.agent, offers.grant_of(offer, 0))
+    assert (entry.amount, entry.budget_id) == (whole, None)
+    assert at_desk.owner.execute(spent).fetchone() == before
+    assert ledger.reconcile(at_desk.database) == []
+    again = at_desk.offer(card, contact_reason="fault").ladder
+    assert all(OWED not in rung.roles for rung in again.rungs)
+    # It was no favour: nothing that counts favours has moved.
+    assert again.question.case.given_days_ago == offer.ladder.question.case.given_days_ago
+    caps = [
+        {limit.kind: limit.amount for limit in held.limits}["rolling_cap"]
+        for made in (offer.ladder, again) for held in made.bounds if held.instrument.instrument == "bill_credit"
+    ]  # fmt: skip
+    assert caps[0] == caps[1]
+
+
+def test_a_refund_by_the_companys_records_counts_for_no_cap_either(at_desk: Desk) -> None:
+    customer_id = without_events(at_desk).facts.customer.customer_id
+    at_desk.owner.execute("DELETE FROM feed.concessions WHERE customer_id = %s", [customer_id])
+    for instrument, amount in (("entitled_refund", 90), ("bill_credit", 20)):
+        put(
+            at_desk.owner, "concessions", customer_id=customer_id, instrument=instrument, amount=amount,
+            given_at=NOW - timedelta(days=100),
+        )  # fmt: skip
+    offer = at_desk.offer(at_desk.card(customer_id), contact_reason="cancel")
+    row = at_desk.owner.execute(
+        "SELECT given_elsewhere FROM desk.decisions WHERE decision_id = %s", [offer.decision_id]
+    ).fetchone()
+    assert row == (2_000,)
+    assert len(offer.ladder.question.case.given_days_ago) == 1
+
+
+def test_a_late_fee_can_be_waived_when_they_ask(at_desk: Desk) -> None:
+    card = without_events(at_desk)
+    customer_id = card.facts.customer.customer_id
+    at_desk.models = replace(at_desk.models, effect=None)  # by policy's table: whether it pays is not the question here
+    asked = Ask(in_kind="fee_waiver")
+    at_desk.owner.execute("DELETE FROM feed.concessions WHERE customer_id = %s", [customer_id])
+    none = at_desk.offer(at_desk.card(customer_id), ask=asked).ladder
+    assert none.question.spending.fee == 0
+    assert all(rung.instrument != "fee_waiver" for rung in none.rungs)
+    at_desk.owner.execute(
+        "UPDATE feed.invoices SET paid_on = due_on + 2 WHERE invoice_id = (SELECT invoice_id FROM feed.invoices "
+        "WHERE customer_id = %s AND due_on < '2026-11-01' ORDER BY due_on DESC LIMIT 1)", [customer_id],
+    )  # fmt: skip
+    offer = at_desk.offer(at_desk.card(customer_id), ask=asked)
+    assert offer.ladder.question.spending.fee == 500
+    waiver = next(i for i, rung in enumerate(offer.ladder.rungs) if rung.instrument == "fee_waiver")
+    assert offer.ladder.rungs[waiver].amount == 500
+    assert tried(at_desk, offers.grant_of(offer, waiver)) == ("done", None)
+
+
+# what it rests on -----------------------------------------------------------------------------------------------------
+
+
+class Broken:
+    """An estimator that cannot read anybody, in one way or another."""
+
+    def __init__(self, at_curve: bool) -> None:
+        self.at_curve = at_curve
+
+    def encode(self, row: object) -> object:
+        if not self.at_curve:
+            raise ValueError("a word nobody knows")
+        return row
+
+    def curve(self, *_: object) -> object:
+        raise ValueError("no curve")
+
+    gain_interval = curve
+
+
+@pytest.mark.parametrize("at_curve", [False, True])
+def test_a_caller_the_effect_model_cannot_read_gets_policys_table(at_desk: Desk, at_curve: bool) -> None:
+    assert at_desk.models.effect is not None
+    effect = replace(at_desk.models.effect.effect, estimator=Broken(at_curve))
+    whole = at_desk.models
+    at_desk.models = replace(whole, effect=replace(whole.effect, effect=effect))
+    offer = at_desk.offer(at_desk.callers(1)[0], contact_reason="cancel")
+    assert offer.ladder.curve is None
+    again, receipt = offers.recompute(at_desk.database, "batch", offer.decision_id)
+    assert receipt["inputs"]["versions"]["model"] == "none"
+    assert offers.differences(again, receipt) == []
+    at_desk.models = whole
+    known = at_desk.offer(at_desk.callers(1)[0], contact_reason="cancel").ladder
+    assert known.curve is not None
+    assert "model" not in known.question.versions
+
+
+def test_a_published_policy_is_read_once_and_a_newer_one_at_once(
+    at_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = []
+    rows_of = stored.rows_of
+    monkeypatch.setattr(stored, "rows_of", lambda *asked: (read.append(asked[3]), rows_of(*asked))[1])
+    first = stored.policy_in_force(at_desk.database, at_desk.agent)
+    read.clear()
+    assert stored.policy_in_force(at_desk.database, at_desk.agent) is first
+    assert read == ["in_force"]
+    people = [row[0] for row in at_desk.owner.execute("SELECT staff_id FROM desk.staff WHERE role = 'finance' LIMIT 2")]
+    one, other = (ledger.open_session(at_desk.database, staff_id) for staff_id in people)
+    version = ledger.draft_policy(at_desk.database, one, replace(default_policy(), title="Newer"))
+    assert stored.policy_version(at_desk.database, one, version).title == "Newer"
+    ledger.publish_policy(at_desk.database, other, version)
+    newer = stored.policy_in_force(at_desk.database, at_desk.agent)
+    assert (newer.version, newer.title) == (version, "Newer")
+    monkeypatch.setattr(stored, "MOST_KEPT", 1)
+    stored._kept.clear()
+    for number in (first.version, version, first.version):
+        stored.policy_version(at_desk.database, one, number)
+        assert len(stored._kept) == 1
+    assert stored.policy_version(at_desk.database, one, first.version) == first
+
+
+def test_worth_is_reckoned_by_the_policy_in_force(at_desk: Desk) -> None:
+    card = at_desk.callers(1)[0]
+    usual = at_desk.offer(card).ladder.question.worth
+    shorter = [
+        replace(rule, value=Decimal(12)) if rule.effect == "worth_months" else rule for rule in default_policy().rules
+    ]
+    people = [row[0] for row in at_desk.owner.execute("SELECT staff_id FROM desk.staff WHERE role = 'finance' LIMIT 2")]
+    one, other = (ledger.open_session(at_desk.database, staff_id) for staff_id in people)
+    version = ledger.draft_policy(at_desk.database, one, replace(default_policy(), rules=tuple(shorter)))
+    ledger.publish_policy(at_desk.database, other, version)
+    fresh = at_desk.card(card.facts.customer.customer_id)
+    assert fresh.outlook.staying.shape[1] == 12
+    assert card.outlook.staying.shape[1] == 36
+    assert fresh.outlook.worth.clv[0] < 0.5 * card.outlook.worth.clv[0]
+    # A card that was opened before is offered from by today's policy.
+    assert at_desk.offer(card).ladder.question.worth.amount == at_desk.offer(fresh).ladder.question.worth.amount
+    assert at_desk.offer(card).ladder.question.worth.amount < 0.5 * usual.amount
+
+
+def test_what_all_of_a_teams_supervisors_have_used_is_no_longer_promised(at_desk: Desk) -> None:
+    card, offer, index = at_desk.needing_approval(contact_reason="cancel", fault="ours", ask=Ask(amount=6_000))
+    rung = offer.ladder.rungs[index]
+    assert rung.instrument == "bill_credit"
+    team = [row[0] for row in at_desk.owner.execute(
+        "SELECT staff_id FROM desk.staff WHERE role = 'supervisor' AND is_active AND team = %s", [at_desk.agent.team]
+    )]  # fmt: skip
+    use = "INSERT INTO desk.agent_counters VALUES (%s, 'bill_credit', 'GBP', 'day', '2026-11-15', %s)"
+    for staff_id in team[1:]:
+        at_desk.owner.execute(use, [staff_id, 120_000])
+    assert at_desk.offer(card, contact_reason="cancel", fault="ours", ask=Ask(amount=6_000)).ladder.say_yes.lifts_to
+    at_desk.owner.execute(use, [team[0], 120_000 - 100])
+    made = at_desk.offer(card, contact_reason="cancel", fault="ours", ask=Ask(amount=6_000)).ladder
+    assert made.question.spending.supervisor_used == {"bill_credit": 119_900}
+    assert not any(r.needs_approval and r.instrument == "bill_credit" for r in made.rungs)
+
+
+def test_nearest_cases_work_from_the_card_and_from_the_receipt(at_desk: Desk) -> None:
+    with db.connect(at_desk.settings, "batch") as connection:
+        past_cases.refill(connection, stored.policy_in_force(at_desk.database, "batch"), NOW.date(), NOW)
+    card = at_desk.callers(1)[0]
+    offer = at_desk.offer(card, contact_reason="cancel", fault="ours")
+    mine = offers.nearest_cases(at_desk.database, at_desk.agent, card, "cancel", fault="ours")
+    receipt = offers.receipt_of(at_desk.database, at_desk.agent, offer.decision_id)
+    supervisor = ledger.open_session(at_desk.database, SUPERVISOR)
+    assert offers.nearest_cases(at_desk.database, supervisor, receipt) == mine
+    assert len(mine) == 5
+    assert [case.distance for case in mine] == sorted(case.distance for case in mine)
+    said = offers.what_kept_similar(at_desk.database, at_desk.agent, card, "cancel")
+    assert said is not None
+    assert " of 25 similar callers stayed" in said
+
+
+def test_the_usual_risk_is_that_of_the_newest_scoring(at_desk: Desk) -> None:
+    mean = at_desk.owner.execute("SELECT avg(p_churn) FROM desk.scores").fetchone()[0]
+    assert at_desk.callers(1)[0].usual_risk == pytest.approx(mean)
+    at_desk.owner.execute(
+        "INSERT INTO desk.scoring_runs (as_of, customers, mean_risk, risk_version) "
+        "SELECT as_of, 5, 0.125, risk_version FROM desk.scoring_runs"
+    )
+    assert at_desk.callers(1)[0].usual_risk == 0.125
 
 
 # made anew ------------------------------------------------------------------------------------------------------------

@@ -1,9 +1,9 @@
 """Similar past callers: how near one call is to another, and what kept them, in a sentence that says how many.
 
 Two calls are as far apart as their tenure, bill, risk and worth, each measured in standard deviations of past calls
-(tenure and bill as logarithms, risk as log odds, worth as the inverse hyperbolic sine of hundreds), with one more for
-each of fault, plan and segment that is not the same, and for each figure that is not known: the root of the sum of
-squares. Calls for the same reason go before all others.
+(tenure and bill as logarithms, risk as log odds, worth as the inverse hyperbolic sine of hundreds), with two more for
+another plan and for another segment, one for another fault and one for each figure that is not known: the root of the
+sum of squares. Calls for the same reason go before all others.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from churn.core.question import logit
 from churn.core.words import spoken
 
 FEWEST = 3  # callers given the same, before the same is worth naming
+OTHER_KIND = 2.0  # standard deviations that another plan or another segment counts
 BAND = 10  # major units that count as the same money
 
 

@@ -39,7 +39,7 @@ DELETE FROM desk.past_case_scales
 INSERT INTO desk.past_case_scales (tenure, bill, risk, worth) VALUES (%(tenure)s, %(bill)s, %(risk)s, %(worth)s)
 
 -- nearest --
--- One row per near case, nearest first: within reach in the bill and of the same reason, or without a reach among all.
+-- One row per near case, nearest first, those of the same reason before others: of the same plan and segment, or of all.
 SELECT c.month, c.contact_reason, c.fault, c.plan, c.segment, c.tenure_months, c.monthly_bill, c.risk, c.worth,
        c.instrument, c.amount, c.is_fixed, c.is_kept, sqrt(d.squares) AS distance
 FROM (SELECT %(tenure)s::float8 / s.tenure AS tenure, %(bill)s::float8 / s.bill AS bill, %(risk)s::float8 / s.risk AS risk,
@@ -51,11 +51,13 @@ CROSS JOIN LATERAL (
            + coalesce((c.at_bill - me.bill) * (c.at_bill - me.bill), 1)
            + coalesce((c.at_risk - me.risk) * (c.at_risk - me.risk), 1)
            + coalesce((c.at_worth - me.worth) * (c.at_worth - me.worth), 1)
-           + (c.fault IS DISTINCT FROM %(fault)s::text)::int + (c.plan IS DISTINCT FROM %(plan)s::text)::int
-           + (c.segment IS DISTINCT FROM %(segment)s::text)::int AS squares) d
-WHERE %(reach)s::float8 IS NULL
+           + (c.fault IS DISTINCT FROM %(fault)s::text)::int
+           + %(other_kind)s * ((c.plan IS DISTINCT FROM %(plan)s::text)::int + (c.segment IS DISTINCT FROM %(segment)s::text)::int)
+           AS squares) d
+WHERE NOT %(is_same_kind)s::boolean
    OR (%(contact_reason)s::text IS NULL OR c.contact_reason = %(contact_reason)s::text)
-      AND c.at_bill BETWEEN me.bill - %(reach)s::float8 AND me.bill + %(reach)s::float8
+      AND (c.plan = %(plan)s::text OR %(plan)s::text IS NULL AND c.plan IS NULL)
+      AND (c.segment = %(segment)s::text OR %(segment)s::text IS NULL AND c.segment IS NULL)
 ORDER BY %(contact_reason)s::text IS NOT NULL AND c.contact_reason IS DISTINCT FROM %(contact_reason)s::text,
          d.squares, c.past_case_id
 LIMIT %(most)s

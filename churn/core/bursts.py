@@ -137,7 +137,8 @@ def band(expected: Array, spread: Array, level: float = 0.9) -> tuple[Array, Arr
 def day_sizes(counts: Array, weekdays: Array) -> Array:
     """(days,) how much work each day brought, 1 on average, from (days, reasons) counts.
 
-    The median over the reasons, weighted by their size, of a day's contacts against the mean day's. With fewer than
+    The median over the reasons, each weighted as surely as it is known (by the root of its size), of a day's contacts
+    against the mean day's. With fewer than
     LEAST_REASONS reasons: the median of that weekday.
     """
     counts = counts.astype(float)
@@ -147,7 +148,7 @@ def day_sizes(counts: Array, weekdays: Array) -> Array:
         return np.array([np.median(total[weekdays == weekday]) for weekday in weekdays])
     sizes = np.ones(len(counts))
     for _ in range(3):  # the level of a reason is its median share, so that its own bursts do not lift it
-        sizes = np.maximum(weighted_median(counts / level, level), 1e-3)
+        sizes = np.maximum(weighted_median(counts / level, np.sqrt(level)), 1e-3)
         level = np.maximum(counts.sum(axis=0) / sizes.sum(), 1e-9)
     return sizes
 

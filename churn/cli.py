@@ -116,8 +116,31 @@ def make_parser() -> argparse.ArgumentParser:
     promote_ = command("promote", promote, "make a model version the current one")
     promote_.add_argument("version", type=int)
     promote_.add_argument("--by", required=True, metavar="PERSON")
+    staff_ = command("staff", staff, "who works here: list, add, role, leave")
+    staff_acts = staff_.add_subparsers(dest="what", metavar="list | add | role | leave")
+    staff_acts.add_parser("list", help="everybody, with what they sign in by")
+    add_ = staff_acts.add_parser("add", help="add a person, or change one")
+    add_.add_argument("person", metavar="KEY")
+    add_.add_argument("--name", required=True)
+    add_.add_argument("--role", required=True)
+    add_.add_argument("--team")
+    add_.add_argument("--sign-in", metavar="E-MAIL", help="what the company's sign-in knows them by")
+    role_ = staff_acts.add_parser("role", help="give somebody another role; their sessions end")
+    role_.add_argument("person", metavar="KEY")
+    role_.add_argument("role")
+    role_.add_argument("--team")
+    leave_ = staff_acts.add_parser("leave", help="let somebody go; they are out at once")
+    leave_.add_argument("person", metavar="KEY")
+    for name, act, what in (
+        ("backup", backup, "write the company's database into one file"),
+        ("restore", restore, "make a new database (--database NAME) from such a file"),
+    ):
+        command(name, act, what).add_argument("file", type=Path)
     replay_ = command("replay", replay, "recompute the ladder of a stored decision and say whether it is the same")
     replay_.add_argument("decision", type=UUID, metavar="DECISION_ID")
+    audit_ = command("audit", audit, "seal what was written down, verify every seal, or list the roots to keep elsewhere")
+    audit_.add_argument("what", choices=("seal", "verify", "roots"))
+    audit_.add_argument("--root", metavar="HEX", help="verify: a root kept elsewhere must be in the chain")
     _data_protection(command)
     command("test", test, "all checks and tests; what follows is handed to pytest")
     command("lint", lint, "formatting, lint and types")
@@ -201,6 +224,8 @@ def run(asked: argparse.Namespace) -> int:
 
         with progress.step("Scores"):
             scoring.score_everyone(settings, progress=progress)
+    if _state(settings).source == "simulated" and not _state(settings).has_night:
+        _pass_a_night(settings, progress)
     return serve(asked)
 
 
@@ -373,6 +398,48 @@ def promote(asked: argparse.Namespace) -> int:
     return 0
 
 
+def staff(asked: argparse.Namespace) -> int:
+    """The staff list, and each change of it with its row in the audit."""
+    from churn import db, people
+
+    database = db.open_database(_existing(_settings()), size=1)
+    try:
+        if asked.what == "add":
+            people.put(database, people.Employee(asked.person, asked.name, asked.role, asked.team, asked.sign_in))
+        elif asked.what == "role":
+            kept = {"team": asked.team} if asked.team else {}
+            people.change(database, asked.person, role=asked.role, **kept)
+        elif asked.what == "leave":
+            people.change(database, asked.person, is_active=False)
+        for one in people.everyone(database):
+            told = f"{one.staff_id:12}{one.role:15}{one.team or '–':12}{one.name:28}{one.sign_in or '–'}"
+            print(told if one.is_active else f"{told}  (left)")
+    finally:
+        database.close()
+    return 0
+
+
+def backup(asked: argparse.Namespace) -> int:
+    """One file; nothing is stopped meanwhile."""
+    from churn.backup import back_up
+
+    settings, progress = _existing(_settings()), Progress()
+    with progress.step(f"Backup of {settings.database}"):
+        size = back_up(settings, asked.file)
+    print(f"{asked.file}: {size:,} bytes, with everybody's personal data in it. Keep it as you keep the database.")
+    return 0
+
+
+def restore(asked: argparse.Namespace) -> int:
+    """A new database, with the newest migrations."""
+    from churn.backup import restore as restore_from
+
+    settings, progress = _settings(), Progress()
+    with progress.step(f"Restoring {settings.database}"):
+        restore_from(settings, asked.file)
+    return 0
+
+
 def replay(asked: argparse.Namespace) -> int:
     """A decision's ladder made anew from its receipt: the same, or each difference and 1."""
     from churn import db, offers
@@ -434,6 +501,34 @@ def person(asked: argparse.Namespace) -> int:
     print(f"{asked.account} was erased before." if done.is_replay else f"{asked.account} is erased.")
     if done.source_too:
         print("The system the data came from must erase them too: here they are hidden and never taken in again.")
+    return 0
+
+
+def audit(asked: argparse.Namespace) -> int:
+    """Seal, verify or list; verify ends with 1 and names every row that is not as it was sealed."""
+    from churn import audit as audits
+    from churn import db
+
+    database = db.open_database(_existing(_settings()), size=1)
+    try:
+        if asked.what == "seal":
+            print(f"{audits.seal(database):,} rows sealed.")
+        elif asked.what == "roots":
+            for one in audits.seals(database):
+                print(f"{one.seal_id:>8}  {one.sealed_at:%Y-%m-%d %H:%M}  {one.table_name:9}{one.rows:>8,} rows  {one.root}")
+        else:
+            faults = audits.verify(database)
+            for fault in faults:
+                row = f" row {fault.id}" if fault.id is not None else ""
+                print(f"seal {fault.seal_id}, {fault.table_name}{row}: {fault.problem}")
+            is_there = asked.root is None or audits.has_root(database, asked.root)
+            if not is_there:
+                print("The root kept elsewhere is not in the chain: it was made anew since.")
+            if faults or not is_there:
+                return 1
+            print("Every sealed row is as it was.")
+    finally:
+        database.close()
     return 0
 
 
@@ -551,6 +646,20 @@ def _install_policy(settings: Settings, progress: Progress) -> None:
             progress(f"policy version {install_default(database, first=office[0], second=office[1])} in force")
     finally:
         database.close()
+
+
+def _pass_a_night(settings: Settings, progress: Progress) -> None:
+    """Outcomes and the callback queue of a simulated company, as its own night would have made them."""
+    from churn import callback_ranking as ranking
+    from churn import outcomes
+
+    with progress.step("Outcomes"):
+        progress(str(outcomes.settle(settings, progress=progress)))
+    with progress.step("Callbacks"):
+        try:
+            progress(str(ranking.fill(settings, progress=progress)))
+        except ranking.NothingToRank as nothing:
+            progress(str(nothing))  # the desk works without
 
 
 def _who() -> str:

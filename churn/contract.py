@@ -86,6 +86,7 @@ class State:
     has_directory: bool
     has_models: bool
     has_scores: bool
+    has_night: bool  # outcomes and the callback queue
 
 
 @dataclass(frozen=True, slots=True)

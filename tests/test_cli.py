@@ -159,7 +159,7 @@ def test_progress_tells_the_same_thing_once_a_second_and_when_it_is_complete(cap
 
 
 def test_run_does_what_is_missing_in_order_and_the_second_time_nothing(database: Settings, monkeypatch) -> None:
-    from churn import scoring, training
+    from churn import callback_ranking, outcomes, scoring, training
 
     done: list[str] = []
     insert = """INSERT INTO desk.model_versions
@@ -179,14 +179,33 @@ def test_run_does_what_is_missing_in_order_and_the_second_time_nothing(database:
         with db.connect(settings, "batch") as connection:
             connection.execute(score)
 
+    def settle(settings: Settings, **_: object) -> None:
+        done.append("outcomes")
+        with db.connect(settings, "batch") as connection:
+            connection.execute(
+                "INSERT INTO desk.cancel_intents (customer_id, called_on, called_at, windows) "
+                "VALUES ('c1', '2026-11-01', now(), '{90}')"
+            )
+
+    def fill(settings: Settings, **_: object) -> None:
+        done.append("callbacks")
+        with db.connect(settings, "batch") as connection:
+            connection.execute(
+                "INSERT INTO desk.callback_candidates (customer_id, as_of, lever, instrument, amount, currency, "
+                "p_without, p_with, worth, gain, gain_low, gain_high, policy_version) "
+                "VALUES ('c1', now(), 'credit', 'bill_credit', 0, 'GBP', 0.5, 0.6, 1, 1, 1, 1, 1)"
+            )
+
+    monkeypatch.setattr(outcomes, "settle", settle)
+    monkeypatch.setattr(callback_ranking, "fill", fill)
     monkeypatch.setattr(cli, "DEMO_CUSTOMERS", 50)
     monkeypatch.setattr(cli, "serve", lambda _: done.append("serve") or 0)
     monkeypatch.setattr(cli, "_settings", lambda: database)
     monkeypatch.setattr(training, "train", train)
     monkeypatch.setattr(scoring, "score_everyone", score_everyone)
     asked = cli.read_arguments(["run", "--port", "0"])
-    assert (cli.obey(asked), done) == (0, ["train", "score", "serve"])
-    assert (cli.obey(asked), done[3:]) == (0, ["serve"])
+    assert (cli.obey(asked), done) == (0, ["train", "score", "outcomes", "callbacks", "serve"])
+    assert (cli.obey(asked), done[5:]) == (0, ["serve"])
     with db.connect(database, "batch") as connection:
         assert connection.execute("SELECT count(*) FROM crm.customers").fetchone() == (50,)
 

@@ -9,7 +9,8 @@ SELECT EXISTS (SELECT FROM desk.company)   AS has_company,
                                 WHERE m.kind = kinds.kind AND m.status IN ('current', 'refused')))
         FROM unnest(ARRAY['risk', 'survival', 'why', 'effect']) AS kinds (kind)) AS has_models,
        EXISTS (SELECT FROM desk.scores)
-           OR NOT EXISTS (SELECT FROM desk.model_versions WHERE kind = 'risk' AND status = 'current') AS has_scores;
+           OR NOT EXISTS (SELECT FROM desk.model_versions WHERE kind = 'risk' AND status = 'current') AS has_scores,
+       EXISTS (SELECT FROM desk.cancel_intents) AND EXISTS (SELECT FROM desk.callback_candidates) AS has_night;
 
 -- customers --
 -- Whether the company has a single customer.

@@ -116,8 +116,42 @@ def make_parser() -> argparse.ArgumentParser:
     promote_ = command("promote", promote, "make a model version the current one")
     promote_.add_argument("version", type=int)
     promote_.add_argument("--by", required=True, metavar="PERSON")
-    staff_ = command("staff", staff, "who works here: list, add, role, leave")
-    staff_acts = staff_.add_subparsers(dest="what", metavar="list | add | role | leave")
+    _staff_arguments(command("staff", staff, "who works here: list, add, role, leave"))
+    for name, act, what in (
+        ("backup", backup, "write the company's database into one file"),
+        ("restore", restore, "make a new database (--database NAME) from such a file"),
+    ):
+        command(name, act, what).add_argument("file", type=Path)
+    replay_ = command("replay", replay, "recompute the ladder of a stored decision and say whether it is the same")
+    replay_.add_argument("decision", type=UUID, metavar="DECISION_ID")
+    _data_protection(command)
+    command("test", test, "all checks and tests; what follows is handed to pytest")
+    command("lint", lint, "formatting, lint and types")
+    bench_ = command("bench", bench, "benchmarks of tests/bench, all or one")
+    bench_.add_argument("name", nargs="?")
+    command("setup", setup, "make the environment, nothing else")
+    return parser
+
+
+def _data_protection(command: Callable[..., argparse.ArgumentParser]) -> None:
+    """The commands about a person's own data, about what was written down, and about the safety of what is installed."""
+    audit_ = command("audit", audit, "seal what was written down, verify every seal, or list the roots to keep")
+    audit_.add_argument("what", choices=("seal", "verify", "roots"))
+    audit_.add_argument("--root", metavar="HEX", help="verify: a root kept elsewhere must be in the chain")
+    explain_ = command("explain", explain, "what a stored decision went by, in words a customer can be read")
+    explain_.add_argument("decision", type=UUID, metavar="DECISION_ID")
+    person_ = command("person", person, "erase one customer on request, or export all that is held about them")
+    person_.add_argument("what", choices=("erase", "export"))
+    person_.add_argument("account")
+    person_.add_argument("--reason", help="who asked for the erasure, and when")
+    person_.add_argument("--to", type=Path, metavar="FILE", help="where the export goes (the screen)")
+    retain_ = command("retain", retain, "count what was kept long enough by policy, or remove it; for every night")
+    retain_.add_argument("--apply", action="store_true", help="remove it")
+    command("audit-dependencies", audit_dependencies, "known holes of the packages installed; needs the internet")
+
+
+def _staff_arguments(parser: argparse.ArgumentParser) -> None:
+    staff_acts = parser.add_subparsers(dest="what", metavar="list | add | role | leave")
     staff_acts.add_parser("list", help="everybody, with what they sign in by")
     add_ = staff_acts.add_parser("add", help="add a person, or change one")
     add_.add_argument("person", metavar="KEY")
@@ -131,37 +165,6 @@ def make_parser() -> argparse.ArgumentParser:
     role_.add_argument("--team")
     leave_ = staff_acts.add_parser("leave", help="let somebody go; they are out at once")
     leave_.add_argument("person", metavar="KEY")
-    for name, act, what in (
-        ("backup", backup, "write the company's database into one file"),
-        ("restore", restore, "make a new database (--database NAME) from such a file"),
-    ):
-        command(name, act, what).add_argument("file", type=Path)
-    replay_ = command("replay", replay, "recompute the ladder of a stored decision and say whether it is the same")
-    replay_.add_argument("decision", type=UUID, metavar="DECISION_ID")
-    audit_ = command("audit", audit, "seal what was written down, verify every seal, or list the roots to keep elsewhere")
-    audit_.add_argument("what", choices=("seal", "verify", "roots"))
-    audit_.add_argument("--root", metavar="HEX", help="verify: a root kept elsewhere must be in the chain")
-    _data_protection(command)
-    command("test", test, "all checks and tests; what follows is handed to pytest")
-    command("lint", lint, "formatting, lint and types")
-    bench_ = command("bench", bench, "benchmarks of tests/bench, all or one")
-    bench_.add_argument("name", nargs="?")
-    command("setup", setup, "make the environment, nothing else")
-    return parser
-
-
-def _data_protection(command: Callable[..., argparse.ArgumentParser]) -> None:
-    """The commands about a person's own data, and about the safety of what is installed."""
-    explain_ = command("explain", explain, "what a stored decision went by, in words a customer can be read")
-    explain_.add_argument("decision", type=UUID, metavar="DECISION_ID")
-    person_ = command("person", person, "erase one customer on request, or export all that is held about them")
-    person_.add_argument("what", choices=("erase", "export"))
-    person_.add_argument("account")
-    person_.add_argument("--reason", help="who asked for the erasure, and when")
-    person_.add_argument("--to", type=Path, metavar="FILE", help="where the export goes (the screen)")
-    retain_ = command("retain", retain, "count what was kept long enough by policy, or remove it; for every night")
-    retain_.add_argument("--apply", action="store_true", help="remove it")
-    command("audit-dependencies", audit_dependencies, "known holes of the packages installed; needs the internet")
 
 
 def obey(asked: argparse.Namespace) -> int:
@@ -515,7 +518,8 @@ def audit(asked: argparse.Namespace) -> int:
             print(f"{audits.seal(database):,} rows sealed.")
         elif asked.what == "roots":
             for one in audits.seals(database):
-                print(f"{one.seal_id:>8}  {one.sealed_at:%Y-%m-%d %H:%M}  {one.table_name:9}{one.rows:>8,} rows  {one.root}")
+                at = f"{one.sealed_at:%Y-%m-%d %H:%M}"
+                print(f"{one.seal_id:>8}  {at}  {one.table_name:9}{one.rows:>8,} rows  {one.root}")
         else:
             faults = audits.verify(database)
             for fault in faults:

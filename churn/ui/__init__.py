@@ -1,5 +1,6 @@
 """The screens' own code: with the pages, the only place that imports Streamlit."""
 
+from churn.ui.audit import show_audit
 from churn.ui.callbacks import show_callbacks
 from churn.ui.desk import show_caller
 from churn.ui.escalations import show_escalations
@@ -8,4 +9,15 @@ from churn.ui.gate import Session, gate, menu
 from churn.ui.queue import show_queue
 from churn.ui.voice import show_voice
 
-__all__ = ["Session", "ask_for_caller", "gate", "menu", "show_callbacks", "show_caller", "show_escalations", "show_queue", "show_voice"]
+__all__ = [
+    "Session",
+    "ask_for_caller",
+    "gate",
+    "menu",
+    "show_audit",
+    "show_callbacks",
+    "show_caller",
+    "show_escalations",
+    "show_queue",
+    "show_voice",
+]

@@ -30,6 +30,7 @@ PAGES = {
     "callbacks": ("Callbacks", ":material/phone_callback:", ("agent", "supervisor")),
     "approvals": ("Approvals", ":material/approval_delegation:", ("supervisor",)),
     "voice": ("Voice", ":material/forum:", ("leader", "supervisor")),
+    "audit": ("Audit", ":material/policy:", ("administrator",)),
 }
 # The menu's headings; a page that is not named here comes last.
 SECTIONS = {

@@ -1,0 +1,131 @@
+"""The audit for administrators: filters in the URL, the list, who looked up too much, and whether the seals hold."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+import streamlit as st
+
+from churn import audit, export, store
+from churn.audit import Event
+from churn.core import words
+from churn.ui.gate import Session
+from churn.ui.pieces import heading, plain, reading
+
+DAYS = {"1": "today", "7": "7 days", "30": "30 days", "365": "a year"}
+ACTS = (
+    "searched", "saw", "revealed", "exported", "gave", "reversed", "clawed_back", "refused", "asked", "approved",
+    "countered", "declined", "used", "expired", "withdrawn", "drafted", "published", "proposed", "confirmed", "closed",
+    "named", "changed", "signed_in", "signed_out", "erased",
+)  # fmt: skip
+MOST = 2_000
+
+
+def show_audit(session: Session) -> None:
+    """Filters, what was done, alarms and seals."""
+    since, until, asked = _filters(session)
+    with reading("The audit"):
+        found = audit.trail(session.database, session.me, since=since, until=until, most=MOST, **asked)
+        _alerts(session)
+        _list(session, found)
+    _seals(session)
+
+
+def _filters(session: Session) -> tuple[datetime, datetime, dict[str, str | None]]:
+    period, person, act, subject = st.columns([2, 2, 2, 2], vertical_alignment="bottom")
+    days = period.segmented_control(
+        "Period", list(DAYS), default="7", required=True, format_func=DAYS.__getitem__, key="days", bind="query-params"
+    )
+    with session.database.transaction(session.me) as connection:
+        names = {one.staff_id: one.name for one in store.desk_staff(connection)}
+    who = person.selectbox(
+        "Person", list(names), index=None, placeholder="everybody", key="person_asked", bind="query-params",
+        format_func=lambda key: f"{names.get(key, key)} · {key}",
+    )  # fmt: skip
+    what = act.selectbox(
+        "Act", ACTS, index=None, placeholder="everything", key="act", bind="query-params", format_func=words.spoken
+    )
+    about = subject.text_input(
+        "Account, request, policy …", key="subject", placeholder="any", max_chars=80, bind="query-params",
+        help="The key it was about: a customer's account, a request, a policy's number, a page.",
+    )  # fmt: skip
+    today = store.local_day(session.clock, session.company.time_zone)
+    first = today - timedelta(days=int(str(days)) - 1)
+    begins = datetime.combine(first, time(), ZoneInfo(session.company.time_zone))
+    return (
+        begins,
+        session.clock + timedelta(minutes=1),
+        {"staff_id": who, "act": what, "subject": about.strip() or None},
+    )
+
+
+def _alerts(session: Session) -> None:
+    for alert in audit.alerts(session.database, session.me):
+        when = words.moment(alert.hour, session.company.time_zone)
+        st.warning(
+            f"{plain(alert.staff_id)} {words.spoken(alert.act)} {alert.times:,} customers in the hour of {when}: "
+            f"the limit of {alert.per_hour:,} was reached. Ask why.",
+            icon=":material/person_alert:",
+        )
+
+
+def _list(session: Session, found: list[Event]) -> None:
+    if not found:
+        st.info("Nothing was done, seen or refused like that in this time. Widen the period.", icon=":material/inbox:")
+        return
+    frame = _frame(found, session.company.time_zone)
+    more = f"the newest {MOST:,} of more" if len(found) == MOST else f"{len(found):,}"
+    heading(f"What was done · {more}", help="Grants, refusals and the audit's own rows together, newest first.")
+    st.dataframe(
+        frame, hide_index=True, alt="What was done, by whom, about what, newest first",
+        column_config={"when": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss")},
+    )  # fmt: skip
+    st.download_button(
+        "Export", data=lambda: _taken(session, frame), file_name="audit.csv", mime="text/csv", on_click="ignore",
+        icon=":material/download:",
+    )  # fmt: skip
+
+
+def _taken(session: Session, frame: pd.DataFrame) -> bytes:
+    audit.note_view(session.database, session.me, "exported", "audit", {"rows": len(frame)})
+    return export.to_csv(frame)
+
+
+def _frame(found: list[Event], zone: str) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "when": [event.happened_at.astimezone(ZoneInfo(zone)) for event in found],
+            "who": [event.staff_id or "a job" for event in found],
+            "did": [words.spoken(event.act) for event in found],
+            "about": [event.subject_kind or "" for event in found],
+            "key": [event.subject or "" for event in found],
+            "more": [json.dumps(event.detail, ensure_ascii=False) if event.detail else "" for event in found],
+            "row": [f"{event.source} {event.id}" for event in found],
+            "request": [event.request_id or "" for event in found],
+        }
+    )
+
+
+def _seals(session: Session) -> None:
+    heading(
+        "Seals", help="Every minute what was written down is sealed in a chain; a changed or missing row breaks it."
+    )
+    with reading("The seals"):
+        newest = audit.seals(session.database, session.me, most=1)
+        if not newest:
+            st.caption("Nothing is sealed yet: `serve` does it every minute, `python3 -m churn audit seal` now.")
+            return
+        when = words.moment(newest[0].sealed_at, session.company.time_zone)
+        st.caption(f"The newest of {newest[0].seal_id:,} seals is of {when}. Keep its root off this host:")
+        st.code(newest[0].root, language=None)
+        if st.button("Verify every seal", icon=":material/verified:"):
+            with st.spinner("Comparing every sealed row …"):
+                faults = audit.verify(session.database, session.me)
+            if not faults:
+                st.success("Every sealed row is as it was.", icon=":material/verified:")
+            for fault in faults[:100]:
+                row = f" row {fault.id}" if fault.id is not None else ""
+                st.error(f"Seal {fault.seal_id}, {fault.table_name}{row}: {fault.problem}.", icon=":material/gpp_bad:")

@@ -1,0 +1,75 @@
+"""The audit page: what an administrator sees, finds and verifies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from churn import audit, db
+from churn.settings import PROJECT, Settings
+from tests.ledger_world import World, build
+
+
+@pytest.fixture
+def world(database: Settings, owner: psycopg.Connection) -> Iterator[World]:
+    pool = db.open_database(database, size=4)
+    made = build(pool, owner)
+    owner.execute("INSERT INTO desk.staff (staff_id, name, role) VALUES ('adi', 'Adi', 'administrator')")
+    made.give("ann", "C1", 1_000)
+    yield made
+    pool.close()
+
+
+@pytest.fixture
+def page(database: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
+    monkeypatch.setenv("KEEPLINE_DATABASE", database.database)
+    st.cache_resource.clear()
+    app = AppTest.from_file(str(PROJECT / "pages/audit.py"), default_timeout=60)
+    app.query_params["who"] = "adi"
+    yield app
+    st.cache_resource.clear()
+
+
+def said(page: AppTest) -> str:
+    assert not page.exception
+    kinds = (page.caption, page.info, page.warning, page.success, page.error)
+    return "\n".join(str(part.value) for kind in kinds for part in kind)
+
+
+def test_a_grant_is_found_by_its_giver(world: World, page: AppTest) -> None:
+    page.run().selectbox(key="person_asked").set_value("ann").run()
+    (table,) = page.dataframe
+    assert [tuple(row) for row in table.value[["who", "did", "about", "key"]].to_numpy()][:1] == [
+        ("ann", "gave", "customer", "C1")
+    ]
+    page.selectbox(key="act").set_value("revealed").run()
+    assert "Nothing was done, seen or refused like that" in said(page)
+
+
+def test_a_changed_row_is_named_on_the_page(world: World, page: AppTest) -> None:
+    assert "Nothing is sealed yet" in said(page.run())
+    audit.seal(world.database)
+    page.run()
+    (button,) = [one for one in page.button if one.label == "Verify every seal"]
+    button.click().run()
+    assert "Every sealed row is as it was" in said(page)
+    with world.owner.transaction():
+        world.owner.execute("ALTER TABLE desk.ledger DISABLE TRIGGER USER")
+        world.owner.execute("UPDATE desk.ledger SET amount = 1")
+    (button,) = [one for one in page.run().button if one.label == "Verify every seal"]
+    button.click().run()
+    assert "ledger row 1: this row was changed" in said(page)
+
+
+def test_nobody_else_reads_it(world: World, page: AppTest) -> None:
+    for staff_id in ("ann", "nor", "lea", "finn"):
+        page.query_params["who"] = staff_id
+        st.cache_resource.clear()
+        other = AppTest.from_file(str(PROJECT / "pages/audit.py"), default_timeout=60)
+        other.query_params["who"] = staff_id
+        assert "Audit is for administrators" in said(other.run())
+        assert not other.dataframe

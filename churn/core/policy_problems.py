@@ -44,6 +44,7 @@ LARGEST: Mapping[str, tuple[int, str]] = {
     "months": (120, "months are more than ten years."),
 }
 KNOWN_WORDS = {"fault": FAULTS}
+MOST = 10**15  # of any value of a rule: more than any company gives, far inside a bigint
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,14 @@ class Other(frozenset[str]):
 
 def problems(policy: Policy, on: date) -> list[Problem]:
     """Every problem of `policy` were it in force from `on`; empty when it may be published."""
+    beyond = [
+        rule
+        for rule in policy.rules
+        if rule.value is not None and not (rule.value.is_finite() and abs(rule.value) < MOST)
+    ]
+    if beyond:  # with NaN, infinity or what no bigint holds nothing else can be reckoned
+        sentence = "{0.code}: {0.value} is no number that can be reckoned with."
+        return [Problem("out_of_range", sentence.format(rule), (rule.code,)) for rule in beyond]
     return [
         *_instrument_problems(policy),
         *(problem for rule in policy.rules for problem in _rule_problems(policy, rule, on)),

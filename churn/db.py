@@ -137,14 +137,27 @@ def exists(settings: Settings) -> bool:
 
 def create_database(settings: Settings) -> None:
     """Make the company's database if it is missing, and bring it to the newest migration."""
+    make_empty(settings)
+    with psycopg.connect(admin_conninfo(settings)) as connection:
+        migrate(connection)
+
+
+def make_empty(settings: Settings) -> bool:
+    """Have the roles, the app's login and, empty, the company's database; whether it was missing."""
     with psycopg.connect(admin_conninfo(settings, "postgres"), autocommit=True) as server:
         server.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
         server.execute(_text(SQL / "roles.sql"))
         _make_login(server, embedded=settings.database_url is None)
-        if not server.execute("SELECT 1 FROM pg_database WHERE datname = %s", [settings.database]).fetchone():
-            server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(settings.database)))
-    with psycopg.connect(admin_conninfo(settings)) as connection:
-        migrate(connection)
+        if server.execute("SELECT 1 FROM pg_database WHERE datname = %s", [settings.database]).fetchone():
+            return False
+        server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(settings.database)))
+        return True
+
+
+def grant(connection: psycopg.Connection) -> None:
+    """Say anew who may touch what: privileges of a database itself are in no copy of it."""
+    connection.execute(_text(SQL / "grants.sql"))
+    connection.execute("GRANT SELECT ON public.keepline_migrations TO keepline_batch")  # to say whether all are here
 
 
 def migrate(connection: psycopg.Connection) -> list[str]:
@@ -169,14 +182,14 @@ def migrate(connection: psycopg.Connection) -> list[str]:
                 raise MigrationChanged(f"{path.name} was changed after it ran; write a new migration instead.")
             continue
         connection.execute(_text(path))
+        connection.execute("RESET ROLE")  # a migration may have taken its owner's
         connection.execute(
             "INSERT INTO public.keepline_migrations (number, name, sha256) VALUES (%s, %s, %s)",
             [number, path.name, digest],
         )
         applied.append(path.name)
     if applied:
-        connection.execute(_text(SQL / "grants.sql"))
-        connection.execute("GRANT SELECT ON public.keepline_migrations TO keepline_batch")  # to say whether all are here
+        grant(connection)
     connection.commit()
     return applied
 

@@ -130,7 +130,9 @@ def why_not_local(address: str | None, headers: Mapping[str, str], peer: str | N
     held = {name.lower(): value for name, value in headers.items()}
     if not is_loopback(address or ""):
         return f"it listens on {address or 'every address'}"
-    if held and not is_loopback(_hostname(held.get("host", ""))):
+    if not held:
+        return None
+    if not is_loopback(_hostname(held.get("host", ""))):
         return "it was asked for by another name than this machine's own"
     if any(name in held for name in PASSED_ON):
         return "the request came through a proxy"

@@ -138,6 +138,7 @@ def _routes(health: Health) -> list[Route]:
 
     async def readyz(_request: Request) -> JSONResponse:
         is_ready, found = await asyncio.to_thread(health.ready)
-        return JSONResponse({"status": "ok" if is_ready else "not ready", **found}, 200 if is_ready else 503)
+        wrong = next((name for name in ("database", "migrations") if found[name] != "ok"), "ok")
+        return JSONResponse({"status": wrong, **found}, 200 if is_ready else 503)
 
     return [Route("/livez", livez), Route("/readyz", readyz), Route("/healthz", readyz)]

@@ -17,6 +17,7 @@ CORE_FOLDERS = ("churn/core",)
 STREAMLIT_ROOMS = ("app.py", "pages/", "churn/ui/", "churn/ui.py", "churn/serve.py")
 # Where the database is spoken to; everything else goes through these.
 PSYCOPG_ROOMS = (
+    "churn/backup.py",
     "churn/callback_ranking.py",
     "churn/callbacks.py",
     "churn/casework.py",

@@ -13,6 +13,10 @@ SELECT desk.sign_out(%(token)s::text)
 -- Whether the session of this transaction still stands.
 SELECT (p).staff_id IS NOT NULL AS is_here FROM desk.session_person() p
 
+-- staff --
+-- The staff list, those who left included.
+SELECT staff_id, name, role, team, sign_in, is_active FROM desk.staff ORDER BY is_active DESC, role, staff_id
+
 -- set_staff --
 -- Add a person, or change what they are.
 SELECT desk.set_staff(%(staff_id)s::text, %(name)s::text, %(role)s::text, %(team)s::text, %(sign_in)s::text, %(is_active)s::boolean)

@@ -18,6 +18,8 @@ from churn.settings import Settings
 
 Tell = Callable[[str], None]
 
+MOST_REMEMBERED = 20_000  # predictions of a month, for what happened: enough for a tenth of them to be told to a point
+
 
 class NoModel(LookupError):
     """There is no risk model in use: run `python3 -m churn train`, and `promote` one if training was refused before."""
@@ -75,6 +77,8 @@ def score_everyone(settings: Settings, *, progress: Tell) -> int:
             connection.execute(query("scores", "fill"))
             ran = {"as_of": as_of, "risk": models.risk_version, "survival": models.survival_version}
             connection.execute(query("scores", "note_run"), ran)
+            kept = {"horizon_days": company.horizon_days, "most": MOST_REMEMBERED}
+            connection.execute(query("scores", "remember"), kept)
         return done
 
 

@@ -49,7 +49,7 @@ class Table:
         def count(at: Days) -> Days:
             return np.bincount(np.searchsorted(day, at), minlength=len(day)).astype(np.int64)
 
-        return cls(day, count(first), count(last[event]), count(last))
+        return cls(day.astype(np.int64), count(first), count(last[event]), count(last))
 
     @property
     def customers(self) -> int:
@@ -59,7 +59,7 @@ class Table:
     @property
     def at_risk(self) -> Days:
         """(n,) under observation when the day began, new entrants not yet; on the first day they are."""
-        before = np.cumsum(self.entered) - np.cumsum(self.removed) + self.removed - self.entered
+        before: Days = np.cumsum(self.entered) - np.cumsum(self.removed) + self.removed - self.entered
         before[:1] += self.entered[:1]
         return before
 
@@ -84,7 +84,7 @@ def curve(table: Table, *, level: float = 0.95) -> Curve:
     n, d = table.at_risk.astype(float), table.left.astype(float)
     some = n > 0
     stay = np.where(some, 1 - np.divide(d, n, out=np.zeros_like(d), where=some), 1.0)
-    staying = np.cumprod(stay)
+    staying = np.asarray(np.cumprod(stay), np.float64)
     rest = n * (n - d)
     variance = np.cumsum(np.divide(d, rest, out=np.zeros_like(d), where=rest > 0))
     with np.errstate(divide="ignore", invalid="ignore"):

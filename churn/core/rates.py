@@ -80,9 +80,7 @@ def _measure(rows: pd.DataFrame, name: str, callers: str, kept: str) -> pd.DataF
     ).reset_index(drop=True)
 
 
-def at_risk(
-    rows: pd.DataFrame, *, relative_error: float, level: float = 0.9
-) -> tuple[float, float, float]:
+def at_risk(rows: pd.DataFrame, *, relative_error: float, level: float = 0.9) -> tuple[float, float, float]:
     """Margin of the next quarter that may leave, with an interval: (middle, low, high).
 
     `rows`: at_risk and variance a group, sums of p·m and p(1−p)·m². Chance makes the one part of the interval, and

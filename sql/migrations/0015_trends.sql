@@ -147,11 +147,13 @@ CREATE TABLE desk.agent_outcomes (
     saved           integer NOT NULL,
     expected        double precision NOT NULL,
     variance        double precision NOT NULL,  -- of the saves, by the expectations
+    usual_calls     double precision NOT NULL,  -- as many calls of usual difficulty say as much
     difference      double precision NOT NULL,  -- saves above expected, per call of usual difficulty
-    shrunk          double precision NOT NULL,  -- the same, drawn to the mean by as much as chance alone explains
+    told            double precision NOT NULL,  -- what is left of it once an unusual mix of callers is allowed for
+    shrunk          double precision NOT NULL,  -- drawn to the mean by as much as chance alone explains
     low             double precision NOT NULL,  -- 95 % of the shrunk
     high            double precision NOT NULL,
-    zone            text NOT NULL CHECK (zone IN ('far above', 'above', 'inside', 'below', 'far below')),
+    zone            text NOT NULL CHECK (zone IN ('below', 'low', 'inside', 'high', 'above')),
     retained_margin numeric(14, 2),             -- invoiced in the window after saves; NULL: no margins known
     given           numeric(14, 2) NOT NULL,
     asks            integer NOT NULL,           -- callers who said what would put it right
@@ -174,8 +176,9 @@ CREATE TABLE desk.team_funnel (
     calls        integer NOT NULL,
     agents       integer NOT NULL,
     mean_variance double precision NOT NULL,    -- of one call
-    spread       double precision NOT NULL,     -- standard deviation between agents that the funnel allows for
-    true_spread  double precision NOT NULL,     -- between agents, all of them counted: what shrinks
+    overdispersion double precision NOT NULL CHECK (overdispersion >= 1), -- limits over those of chance alone
+    spread       double precision NOT NULL,     -- standard deviation between agents: what shrinks
+    middle       double precision NOT NULL,     -- of all agents, saves above expected per call
     auc          double precision,
     calibration_error double precision
 );

@@ -35,6 +35,15 @@ DELETE FROM desk.scores
 INSERT INTO desk.scores SELECT * FROM fresh_scores f
 WHERE NOT EXISTS (SELECT FROM desk.erasures e WHERE e.customer_id = f.customer_id)
 
+-- remember --
+-- A bounded sample of each month's first predictions, always of the same customers: later held against what happened.
+INSERT INTO desk.prediction_samples (month, customer_id, as_of, p_churn, horizon_days, risk_version)
+SELECT m.month, s.customer_id, s.as_of, s.p_churn, %(horizon_days)s::int, s.risk_version
+FROM desk.scores s CROSS JOIN LATERAL (
+    SELECT date_trunc('month', s.as_of AT TIME ZONE coalesce((SELECT time_zone FROM desk.company), 'UTC'))::date AS month) m
+WHERE NOT EXISTS (SELECT FROM desk.prediction_samples p WHERE p.month = m.month)
+ORDER BY hashtextextended(s.customer_id, 0), s.customer_id LIMIT %(most)s::int
+
 -- forget_reasons --
 -- Clear the counts in the transaction that brings the new ones.
 DELETE FROM desk.contact_reasons

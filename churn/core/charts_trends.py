@@ -1,0 +1,224 @@
+"""The pictures of the trends page, from frames and curves; each mark can be chosen. Colours are the theme's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from churn.core.curves import DAYS_A_MONTH, Table, at_risk_on, curve, known_until
+from churn.core.drivers import Driver
+from churn.core.rates import FEWEST, HOW
+
+Chart = alt.LayerChart | alt.VConcatChart | alt.Chart | alt.FacetChart
+PICK = "pick"  # the selection a page listens to
+MOST_CURVES = 6
+DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [12, 4], [4, 2]]  # told apart without colour
+
+
+def churn_by_month(rates: pd.DataFrame, *, is_grouped: bool) -> Chart:
+    """Rates of leaving with their intervals. One group: a line a way of leaving; several: by choice, a line each.
+
+    `rates`: as `churn.core.rates.monthly` gives them.
+    """
+    shown = rates[rates["how"] == "voluntary"] if is_grouped else rates
+    frame = shown.assign(
+        line=shown["group"] if is_grouped else shown["how"].map(HOW), month=pd.to_datetime(shown["month"])
+    )
+    pick = alt.selection_point(name=PICK, fields=["month", "line"], on="click", empty=False)
+    x = alt.X("month:T", title=None, axis=alt.Axis(format="%b %y", grid=False))
+    colour = alt.Color("line:N", title=None, legend=alt.Legend(orient="top", columns=4, labelLimit=180))
+    tip = [
+        alt.Tooltip("month:T", format="%B %Y"), alt.Tooltip("line:N", title="who"),
+        alt.Tooltip("rate:Q", format=".2%", title="left in the month"),
+        alt.Tooltip("low:Q", format=".2%", title="at least (95 %)"),
+        alt.Tooltip("high:Q", format=".2%", title="at most (95 %)"),
+        alt.Tooltip("left:Q", format=",", title="customers who left"),
+        alt.Tooltip("live:Q", format=",", title="live at the start"),
+    ]  # fmt: skip
+    base = alt.Chart(frame)
+    band = base.mark_area(opacity=0.15).encode(x=x, y="low:Q", y2="high:Q", color=colour)
+    line = base.mark_line(strokeWidth=2).encode(
+        x=x,
+        y=alt.Y("rate:Q", title="left in the month", axis=alt.Axis(format=".1%")),
+        color=colour,
+        strokeDash=alt.StrokeDash("line:N", title=None, legend=None, scale=alt.Scale(range=DASHES)),
+    )
+    points = (
+        base.mark_point(filled=True, size=60)
+        .encode(x=x, y="rate:Q", color=colour, tooltip=tip, size=alt.condition(pick, alt.value(180), alt.value(60)))
+        .add_params(pick)
+    )
+    layers = [line, points] if is_grouped else [band, line, points]
+    return alt.layer(*layers).properties(height=260)
+
+
+def curve_frame(tables: Mapping[str, Table], *, most: int = MOST_CURVES, every_days: int = 15) -> pd.DataFrame:
+    """Rows for a picture: group, month, staying, low, high, every so many days while FEWEST or more are at risk."""
+    parts = []
+    for name, table in list(tables.items())[:most]:
+        end = known_until(table, FEWEST)
+        days = np.arange(0, end + 1, every_days) if end >= 0 else np.empty(0, np.int64)
+        days = days[days >= _first_known(table)]
+        found = curve(table)
+        at = np.searchsorted(found.day, days, side="right") - 1
+        parts.append(
+            pd.DataFrame(
+                {
+                    "group": name, "month": days / DAYS_A_MONTH, "staying": found.staying[at], "low": found.low[at],
+                    "high": found.high[at],
+                }
+            )
+        )  # fmt: skip
+    columns = ["group", "month", "staying", "low", "high"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def _first_known(table: Table) -> int:
+    """The first day with FEWEST under observation: before it a curve of late entrants stands on hardly anybody."""
+    under = np.cumsum(table.entered) - np.cumsum(table.removed)
+    enough = np.flatnonzero(under >= FEWEST)
+    return int(table.day[enough[0]]) if len(enough) else 0
+
+
+def risk_table(tables: Mapping[str, Table], months: Sequence[int], *, most: int = MOST_CURVES) -> pd.DataFrame:
+    """Numbers at risk: a row a group, a column a month; fewer than FEWEST are not said."""
+    rows = {
+        name: at_risk_on(table, [round(month * DAYS_A_MONTH) for month in months])
+        for name, table in list(tables.items())[:most]
+    }
+    return pd.DataFrame(
+        [
+            {"group": name, **{f"{m} m": n if n >= FEWEST else None for m, n in zip(months, row, strict=True)}}
+            for name, row in rows.items()
+        ]
+    )
+
+
+def survival(frame: pd.DataFrame, *, since: str) -> Chart:
+    """Kaplan–Meier curves as steps with their 95 % bands; `since`: what the months count from."""
+    groups = list(dict.fromkeys(frame["group"]))
+    pick = alt.selection_point(name=PICK, fields=["group"], on="click", empty=False)
+    x = alt.X("month:Q", title=f"months since {since}", axis=alt.Axis(grid=False, tickMinStep=6))
+    y = alt.Y("staying:Q", title="still a customer", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%"))
+    scale = alt.Scale(domain=groups)
+    colour = alt.Color("group:N", title=None, scale=scale, legend=alt.Legend(orient="top", columns=3, labelLimit=220))
+    tip = [
+        alt.Tooltip("group:N"), alt.Tooltip("month:Q", format=".0f"),
+        alt.Tooltip("staying:Q", format=".1%", title="still a customer"),
+        alt.Tooltip("low:Q", format=".1%", title="at least (95 %)"),
+        alt.Tooltip("high:Q", format=".1%", title="at most (95 %)"),
+    ]  # fmt: skip
+    base = alt.Chart(frame)
+    band = base.mark_area(opacity=0.12, interpolate="step-after").encode(x=x, y="low:Q", y2="high:Q", color=colour)
+    line = base.mark_line(interpolate="step-after").encode(
+        x=x, y=y, color=colour, tooltip=tip,
+        strokeDash=alt.StrokeDash("group:N", legend=None, scale=alt.Scale(domain=groups, range=DASHES)),
+        strokeWidth=alt.condition(pick, alt.value(4), alt.value(2)),
+    ).add_params(pick)  # fmt: skip
+    return alt.layer(band, line).properties(height=280)
+
+
+def heat(cells: pd.DataFrame) -> Chart:
+    """The cohort heat map: rows are quarters of joining, columns months since, colour and text the rate."""
+    pick = alt.selection_point(name=PICK, fields=["cohort", "month"], on="click", empty=False)
+    base = alt.Chart(cells).encode(
+        x=alt.X("month:O", title="month since joining", axis=alt.Axis(labelAngle=0)),
+        y=alt.Y("cohort:O", title=None, sort="descending"),
+    )
+    boxes = base.mark_rect(stroke="gray").encode(
+        color=alt.Color("rate:Q", title="left a customer-month", legend=alt.Legend(format=".1%", orient="top")),
+        strokeWidth=alt.condition(pick, alt.value(3), alt.value(0)),
+        tooltip=[
+            alt.Tooltip("cohort:O", title="joined in"), alt.Tooltip("month:O", title="month since joining"),
+            alt.Tooltip("rate:Q", format=".2%", title="left a customer-month"),
+            alt.Tooltip("left:Q", format=",", title="customers who left"),
+            alt.Tooltip("at_risk:Q", format=",", title="here when it began"),
+        ],
+    )  # fmt: skip
+    return boxes.add_params(pick).properties(height=alt.Step(24))
+
+
+def predicted_and_happened(groups: pd.DataFrame) -> Chart:
+    """Each group's predicted chance against the share that left, with its interval; on the line both are equal.
+
+    `groups`: chance, rate, low, high, customers, label.
+    """
+    top = float(max(groups["chance"].max(), groups["high"].max())) * 1.05
+    scale = alt.Scale(domain=[0, top], nice=False)
+    same = (
+        alt.Chart(pd.DataFrame({"at": [0.0, top]})).mark_line(strokeDash=[4, 4], opacity=0.6).encode(x="at:Q", y="at:Q")
+    )
+    base = alt.Chart(groups).encode(
+        x=alt.X("chance:Q", title="predicted to leave", scale=scale, axis=alt.Axis(format="%", grid=False))
+    )
+    bar = base.mark_rule().encode(y=alt.Y("low:Q", scale=scale, title=None), y2="high:Q")
+    points = base.mark_point(filled=True, size=70).encode(
+        y=alt.Y("rate:Q", title="left", scale=scale, axis=alt.Axis(format="%")),
+        shape=alt.Shape("label:N", title=None, legend=alt.Legend(orient="top")),
+        tooltip=[
+            alt.Tooltip("label:N", title="when"), alt.Tooltip("chance:Q", format=".1%", title="predicted"),
+            alt.Tooltip("rate:Q", format=".1%", title="happened"),
+            alt.Tooltip("customers:Q", format=",", title="customers"),
+        ],
+    )  # fmt: skip
+    return alt.layer(same, bar, points).properties(height=260)
+
+
+def save_rates(rates: pd.DataFrame) -> Chart:
+    """Deflect and save rates by month of the call, a line a measure."""
+    frame = rates.assign(month=pd.to_datetime(rates["month"]))
+    order = list(dict.fromkeys(rates["measure"]))
+    pick = alt.selection_point(name=PICK, fields=["month"], on="click", empty=False)
+    x = alt.X("month:T", title="month of the call", axis=alt.Axis(format="%b %y", grid=False))
+    scale = alt.Scale(domain=order)
+    colour = alt.Color("measure:N", title=None, scale=scale, legend=alt.Legend(orient="top"))
+    base = alt.Chart(frame)
+    band = base.mark_area(opacity=0.1).encode(x=x, y="low:Q", y2="high:Q", color=colour)
+    line = base.mark_line().encode(
+        x=x, y=alt.Y("rate:Q", title="of who came to cancel", axis=alt.Axis(format="%"), scale=alt.Scale(zero=False)),
+        color=colour, strokeDash=alt.StrokeDash("measure:N", legend=None, scale=alt.Scale(domain=order, range=DASHES)),
+    )  # fmt: skip
+    points = base.mark_point(filled=True, size=50).encode(
+        x=x, y="rate:Q", color=colour, size=alt.condition(pick, alt.value(160), alt.value(50)),
+        tooltip=[
+            alt.Tooltip("month:T", format="%B %Y"), alt.Tooltip("measure:N"),
+            alt.Tooltip("rate:Q", format=".1%"), alt.Tooltip("low:Q", format=".1%", title="at least (95 %)"),
+            alt.Tooltip("high:Q", format=".1%", title="at most (95 %)"), alt.Tooltip("callers:Q", format=","),
+        ],
+    ).add_params(pick)  # fmt: skip
+    return alt.layer(band, line, points).properties(height=240)
+
+
+def driver_bars(drivers: Sequence[Driver]) -> Chart:
+    """Mean change of the chance of leaving by each column: now a bar, a quarter before a tick."""
+    frame = pd.DataFrame([_driver_row(driver) for driver in drivers])
+    y = alt.Y("what:N", title=None, sort=list(frame["what"]), axis=alt.Axis(labelLimit=260))
+    tip: list[Any] = [
+        alt.Tooltip("what:N", title="column"), alt.Tooltip("meaning:N"),
+        alt.Tooltip("now:Q", format="+.2f", title="points now"),
+        alt.Tooltip("then:Q", format="+.2f", title="points then"),
+        alt.Tooltip("change:Q", format="+.2f"), alt.Tooltip("error:Q", format=".2f", title="standard error"),
+    ]  # fmt: skip
+    base = alt.Chart(frame)
+    bars = base.mark_bar(opacity=0.75).encode(
+        y=y, x=alt.X("now:Q", title="points of risk, mean of customers"), tooltip=tip
+    )
+    ticks = base.mark_tick(thickness=3, color="gray").encode(y=y, x="then:Q", tooltip=tip)
+    return alt.layer(bars, ticks).properties(height=alt.Step(24))
+
+
+def _driver_row(driver: Driver) -> dict[str, Any]:
+    now, then = 100 * driver.points_now, 100 * driver.points_then
+    return {
+        "what": driver.column.replace("_", " "), "meaning": driver.meaning, "now": now, "then": then,
+        "change": now - then, "error": 100 * driver.error,
+    }  # fmt: skip
+
+
+def drivers_table(drivers: Sequence[Driver]) -> pd.DataFrame:
+    """The drivers as a table, points of risk as the picture has them."""
+    return pd.DataFrame([_driver_row(driver) for driver in drivers])

@@ -1,0 +1,340 @@
+-- Trends: the nightly adding up for the leader's pictures, and what the pages read of it.
+
+-- one_refresh --
+-- Two refreshes at once would add up the same: the second waits for the first.
+SELECT pg_advisory_xact_lock(7305215)
+
+-- stage_spells --
+-- A place for everybody's unbroken times as a customer.
+CREATE TEMPORARY TABLE spells (customer_id text NOT NULL, began_on date NOT NULL, left_on date, left_how text) ON COMMIT DROP
+
+-- find_spells --
+-- One row per unbroken time as a customer: a change of plan neither ends nor begins one; an end still to come is none yet.
+INSERT INTO spells (customer_id, began_on, left_on, left_how)
+WITH steps AS (
+    SELECT s.customer_id, s.subscription_id, s.started_on, coalesce(s.ended_on, 'infinity') AS ended_on, s.end_reason,
+           max(coalesce(s.ended_on, 'infinity')) OVER (
+               PARTITION BY s.customer_id ORDER BY s.started_on, s.subscription_id
+               ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS covered_to
+    FROM subscriptions s
+    WHERE s.started_on <= %(today)s::date AND (s.ended_on IS NULL OR s.ended_on > s.started_on)
+),
+numbered AS (
+    SELECT t.*, count(*) FILTER (WHERE covered_to IS NULL OR covered_to < started_on) OVER (
+               PARTITION BY customer_id ORDER BY started_on, subscription_id) AS spell
+    FROM steps t
+)
+SELECT customer_id, min(started_on), CASE WHEN max(ended_on) <= %(today)s::date THEN max(ended_on) END,
+       CASE WHEN max(ended_on) <= %(today)s::date
+            THEN coalesce((array_agg(end_reason ORDER BY ended_on DESC, subscription_id))[1], 'voluntary') END
+FROM numbered GROUP BY customer_id, spell
+
+-- measure_spells --
+-- Statistics for what was just filled.
+ANALYZE spells
+
+-- stage_members --
+-- A place for the customers of one month.
+CREATE TEMPORARY TABLE members (
+    customer_id text NOT NULL, plan text NOT NULL, region text NOT NULL, segment text NOT NULL, tenure text NOT NULL,
+    reason text NOT NULL, joined_on date NOT NULL, monthly_margin numeric, left_on date, left_how text
+) ON COMMIT DROP
+
+-- clear_members --
+-- Room for the next month.
+TRUNCATE members
+
+-- find_members --
+-- One row per customer live when the month began, with what told them apart then and whether they left in it.
+INSERT INTO members
+WITH had AS (
+    SELECT DISTINCT ON (s.customer_id) s.customer_id, s.plan,
+           sum(s.monthly_margin) OVER (PARTITION BY s.customer_id) AS monthly_margin
+    FROM subscriptions s
+    WHERE s.started_on < %(month)s::date AND (s.ended_on IS NULL OR s.ended_on >= %(month)s::date)
+    ORDER BY s.customer_id, s.monthly_price DESC, s.subscription_id
+),
+asked AS (
+    SELECT DISTINCT ON (t.customer_id) t.customer_id, t.reason
+    FROM contacts t CROSS JOIN (SELECT coalesce((SELECT time_zone FROM desk.company), 'UTC') AS time_zone) z
+    WHERE t.direction = 'in' AND t.customer_id IS NOT NULL
+        AND t.started_at >= (%(month)s::date - 90)::timestamp AT TIME ZONE z.time_zone
+        AND t.started_at < %(month)s::date::timestamp AT TIME ZONE z.time_zone
+    ORDER BY t.customer_id, t.started_at DESC, t.contact_id
+)
+SELECT p.customer_id, coalesce(h.plan, 'unknown'), coalesce(c.region, 'unknown'), coalesce(c.segment, 'unknown'),
+       CASE WHEN %(month)s::date - c.joined_on < 183 THEN 'under 6 months'
+            WHEN %(month)s::date - c.joined_on < 365 THEN '6 to 12 months'
+            WHEN %(month)s::date - c.joined_on < 731 THEN '1 to 2 years'
+            WHEN %(month)s::date - c.joined_on < 1826 THEN '2 to 5 years' ELSE '5 years and more' END,
+       CASE WHEN a.customer_id IS NULL THEN 'no contact' ELSE coalesce(a.reason, 'unknown') END,
+       c.joined_on, h.monthly_margin,
+       CASE WHEN p.left_on < %(month)s::date + interval '1 month' THEN p.left_on END,
+       CASE WHEN p.left_on < %(month)s::date + interval '1 month' THEN p.left_how END
+FROM spells p
+JOIN customers c USING (customer_id)
+LEFT JOIN had h USING (customer_id)
+LEFT JOIN asked a USING (customer_id)
+WHERE p.began_on < %(month)s::date AND (p.left_on IS NULL OR p.left_on >= %(month)s::date)
+
+-- clear_month --
+-- What was added up of a month before.
+DELETE FROM desk.trend_months WHERE month = %(month)s::date
+
+-- clear_leavers --
+-- And who left in it.
+DELETE FROM desk.trend_leavers WHERE month = %(month)s::date
+
+-- count_month --
+-- One row per cell of the month: live at its start, and of these who left in it and how.
+INSERT INTO desk.trend_months (month, plan, region, segment, tenure, reason, live, voluntary, involuntary, moved)
+SELECT %(month)s::date, plan, region, segment, tenure, reason, count(*), count(*) FILTER (WHERE left_how = 'voluntary'),
+       count(*) FILTER (WHERE left_how = 'involuntary'), count(*) FILTER (WHERE left_how = 'move')
+FROM members GROUP BY plan, region, segment, tenure, reason
+
+-- keep_leavers --
+-- One row per customer who left in the month, by key.
+INSERT INTO desk.trend_leavers (month, customer_id, left_on, left_how, plan, region, segment, tenure, reason, cohort, joined,
+                                tenure_days, monthly_margin)
+SELECT %(month)s::date, customer_id, left_on, left_how, plan, region, segment, tenure, reason, to_char(joined_on, 'YYYY'),
+       to_char(joined_on, 'YYYY-"Q"Q'), left_on - joined_on, monthly_margin
+FROM members WHERE left_on IS NOT NULL
+
+-- forget_months --
+-- Months before the window.
+DELETE FROM desk.trend_months WHERE month < %(first)s::date
+
+-- forget_leavers --
+-- And who left in them.
+DELETE FROM desk.trend_leavers WHERE month < %(first)s::date
+
+-- newest_month --
+-- The newest month that has been added up; NULL before the first.
+SELECT max(month) FROM desk.trend_months
+
+-- clear_tenures --
+-- The survival tables before.
+DELETE FROM desk.trend_tenures
+
+-- fill_tenures --
+-- Survival tables by every way customers are told apart: entered, left by choice and removed by day of tenure.
+INSERT INTO desk.trend_tenures (cut, value, day, entered, left_by_choice, removed)
+WITH lives AS (
+    SELECT p.customer_id, c.joined_on, c.region, c.segment, d.entered_on, coalesce(p.left_on, %(today)s::date) AS seen_on,
+           p.left_how = 'voluntary' AS is_event, p.began_on
+    FROM spells p JOIN customers c USING (customer_id)
+    CROSS JOIN LATERAL (SELECT greatest(p.began_on, c.joined_on, %(since)s::date) AS entered_on) d
+    WHERE coalesce(p.left_on, %(today)s::date) > d.entered_on
+),
+plans AS (
+    SELECT DISTINCT ON (l.customer_id, l.entered_on) l.customer_id, l.entered_on, s.plan
+    FROM lives l JOIN subscriptions s ON s.customer_id = l.customer_id AND s.started_on <= l.entered_on
+        AND (s.ended_on IS NULL OR s.ended_on > l.entered_on)
+    ORDER BY l.customer_id, l.entered_on, s.monthly_price DESC, s.subscription_id
+),
+asked AS (
+    SELECT DISTINCT ON (t.customer_id) t.customer_id, coalesce(t.reason, 'unknown') AS reason
+    FROM contacts t CROSS JOIN (SELECT coalesce((SELECT time_zone FROM desk.company), 'UTC') AS time_zone) z
+    WHERE t.direction = 'in' AND t.customer_id IS NOT NULL
+        AND t.started_at >= (%(landmark)s::date - 90)::timestamp AT TIME ZONE z.time_zone
+        AND t.started_at < %(landmark)s::date::timestamp AT TIME ZONE z.time_zone
+    ORDER BY t.customer_id, t.started_at DESC, t.contact_id
+),
+told AS (
+    SELECT v.cut, v.value, l.entered_on - l.joined_on AS entry, l.seen_on - l.joined_on AS leave, coalesce(l.is_event, false) AS is_event
+    FROM lives l LEFT JOIN plans p USING (customer_id, entered_on)
+    CROSS JOIN LATERAL (VALUES
+        ('all', 'all'), ('plan', coalesce(p.plan, 'unknown')), ('region', coalesce(l.region, 'unknown')),
+        ('segment', coalesce(l.segment, 'unknown')), ('cohort', to_char(l.joined_on, 'YYYY')),
+        ('joined', CASE WHEN l.joined_on >= coalesce(%(since)s::date, %(today)s::date - 1096)
+                        THEN to_char(l.joined_on, 'YYYY-"Q"Q') END)) AS v (cut, value)
+    WHERE v.value IS NOT NULL
+    UNION ALL
+    SELECT 'reason', coalesce(a.reason, 'no contact'), 0, l.seen_on - %(landmark)s::date, coalesce(l.is_event, false)
+    FROM lives l LEFT JOIN asked a USING (customer_id)
+    WHERE l.began_on < %(landmark)s::date AND l.seen_on > %(landmark)s::date
+)
+SELECT cut, value, day, sum(entered), sum(event), sum(removed)
+FROM (SELECT cut, value, entry AS day, 1 AS entered, 0 AS event, 0 AS removed FROM told
+      UNION ALL SELECT cut, value, leave, 0, is_event::int, 1 FROM told) moves
+GROUP BY cut, value, day
+
+-- clear_saves --
+-- Months of calls whose outcome may have moved.
+DELETE FROM desk.trend_saves WHERE month >= %(first)s::date
+
+-- fill_saves --
+-- One row per month of the call, reason and window: who came to cancel, who did not on the call, and who was here at its end.
+INSERT INTO desk.trend_saves (month, contact_reason, window_days, came, deflected, is_over, saved)
+SELECT date_trunc('month', o.called_on)::date, coalesce(o.contact_reason, 'unknown'), w.days, count(*),
+       count(*) FILTER (WHERE o.stage <> 'cancelled'),
+       count(*) FILTER (WHERE k.is_over), count(*) FILTER (WHERE k.is_over AND coalesce(o.saved_days, 0) >= w.days)
+FROM desk.save_outcomes o
+CROSS JOIN LATERAL unnest(o.windows) AS w (days)
+CROSS JOIN LATERAL (SELECT o.called_on + w.days < %(today)s::date
+    AND (o.stage NOT IN ('left_involuntary', 'left_move') OR coalesce(o.saved_days, 0) >= w.days) AS is_over) k
+WHERE o.called_on >= %(first)s::date
+GROUP BY 1, 2, 3
+
+-- clear_risk --
+-- The margin at risk before.
+DELETE FROM desk.trend_risk
+
+-- fill_risk --
+-- One row per plan, region and segment: what the scores put at risk of a quarter's margin.
+INSERT INTO desk.trend_risk (plan, region, segment, customers, expected_leavers, margin, at_risk, variance)
+SELECT coalesce(h.plan, 'unknown'), coalesce(c.region, 'unknown'), coalesce(c.segment, 'unknown'), count(*), sum(s.p_churn),
+       sum(3 * h.margin), sum(s.p_churn * 3 * h.margin), sum(s.p_churn * (1 - s.p_churn) * (3 * h.margin) ^ 2)
+FROM desk.scores s
+JOIN customers c USING (customer_id)
+JOIN LATERAL (
+    SELECT (array_agg(x.plan ORDER BY x.monthly_price DESC, x.subscription_id))[1] AS plan,
+           sum(coalesce(x.monthly_margin, x.monthly_price * %(margin_rate)s::float8))::float8 AS margin
+    FROM subscriptions x
+    WHERE x.customer_id = s.customer_id AND x.started_on <= %(today)s::date AND (x.ended_on IS NULL OR x.ended_on > %(today)s::date)
+) h ON h.margin IS NOT NULL
+GROUP BY 1, 2, 3
+
+-- fill_tenths --
+-- One row per month of predictions whose horizon is over and tenth of them: expected and happened; anew while dates come late.
+INSERT INTO desk.prediction_tenths (month, tenth, as_of, horizon_days, risk_version, customers, expected, happened)
+WITH zone AS (SELECT coalesce((SELECT time_zone FROM desk.company), 'UTC') AS time_zone),
+judged AS (
+    SELECT p.month, p.as_of, p.horizon_days, p.risk_version, p.p_churn,
+           ntile(10) OVER (PARTITION BY p.month ORDER BY p.p_churn, p.customer_id) AS tenth,
+           EXISTS (SELECT FROM spells s WHERE s.customer_id = p.customer_id AND s.left_how = 'voluntary'
+                   AND s.left_on > d.day AND s.left_on <= d.day + p.horizon_days) AS is_gone
+    FROM desk.prediction_samples p CROSS JOIN zone z
+    CROSS JOIN LATERAL (SELECT (p.as_of AT TIME ZONE z.time_zone)::date AS day) d
+    WHERE d.day + p.horizon_days < %(today)s::date
+)
+SELECT month, tenth, min(as_of), min(horizon_days), min(risk_version), count(*), sum(p_churn), count(*) FILTER (WHERE is_gone)
+FROM judged GROUP BY month, tenth
+ON CONFLICT (month, tenth) DO UPDATE SET customers = excluded.customers, expected = excluded.expected, happened = excluded.happened
+
+-- forget_samples --
+-- Predictions that have been judged, late dates included.
+DELETE FROM desk.prediction_samples p WHERE p.as_of < %(today)s::date - make_interval(days => p.horizon_days + %(late_days)s::int)
+
+-- some_customers --
+-- The keys of some customers live on a day, always the same ones.
+SELECT p.customer_id FROM spells p
+WHERE p.began_on <= %(day)s::date AND (p.left_on IS NULL OR p.left_on > %(day)s::date)
+ORDER BY hashtextextended(p.customer_id, 0), p.customer_id LIMIT %(most)s
+
+-- clear_drivers --
+-- What moved the risk before.
+DELETE FROM desk.trend_drivers
+
+-- add_driver --
+-- What one column does to the risk, now and a quarter before.
+INSERT INTO desk.trend_drivers (column_name, meaning, unit, value_now, value_then, points_now, points_then, error, customers)
+VALUES (%(column)s, %(meaning)s, %(unit)s, %(value_now)s, %(value_then)s, %(points_now)s, %(points_then)s, %(error)s, %(customers)s)
+
+-- receipts --
+-- The newest decision on each customer of late, with its receipt.
+SELECT DISTINCT ON (d.customer_id) d.customer_id, d.decided_at, d.currency, d.receipt
+FROM desk.decisions d WHERE d.decided_at > %(since)s ORDER BY d.customer_id, d.decided_at DESC LIMIT %(most)s
+
+-- clear_forbidden --
+-- Whom policy forbade to keep before.
+DELETE FROM desk.trend_forbidden
+
+-- add_forbidden --
+-- One customer whom it would pay to give more than policy lets anybody give.
+INSERT INTO desk.trend_forbidden (customer_id, decided_at, limit_kind, reason, instrument, allowed, best, is_at_least, worth, currency)
+VALUES (%(customer_id)s, %(decided_at)s, %(limit_kind)s, %(reason)s, %(instrument)s, %(allowed)s, %(best)s, %(is_at_least)s,
+        %(worth)s, %(currency)s)
+
+-- write_state --
+-- When all of it was made.
+INSERT INTO desk.trend_state (as_of, since_on, landmark_on, refreshed_at)
+VALUES (%(as_of)s, %(since)s, %(landmark)s, clock_timestamp())
+ON CONFLICT (is_only) DO UPDATE SET as_of = excluded.as_of, since_on = excluded.since_on, landmark_on = excluded.landmark_on,
+    refreshed_at = excluded.refreshed_at
+
+-- state --
+-- When trends were last made; no row before the first time.
+SELECT as_of, since_on, landmark_on, refreshed_at FROM desk.trend_state
+
+-- values --
+-- What can be filtered by: every plan, region, segment and band of tenure there is.
+SELECT 'plan' AS cut, plan AS value, sum(live) AS live FROM desk.trend_months GROUP BY plan
+UNION ALL SELECT 'region', region, sum(live) FROM desk.trend_months GROUP BY region
+UNION ALL SELECT 'segment', segment, sum(live) FROM desk.trend_months GROUP BY segment
+UNION ALL SELECT 'tenure', tenure, sum(live) FROM desk.trend_months GROUP BY tenure
+ORDER BY 1, 3 DESC, 2
+
+-- months --
+-- One row per month and value of one way to tell customers apart, filtered: live at the start, left in it by way of leaving.
+SELECT month, v.value, sum(live)::bigint AS live, sum(voluntary)::bigint AS voluntary, sum(involuntary)::bigint AS involuntary,
+       sum(moved)::bigint AS moved
+FROM desk.trend_months
+CROSS JOIN LATERAL (SELECT CASE %(by)s::text WHEN 'plan' THEN plan WHEN 'region' THEN region WHEN 'segment' THEN segment
+                           WHEN 'tenure' THEN tenure WHEN 'reason' THEN reason ELSE 'all' END AS value) v
+WHERE (%(plans)s::text[] IS NULL OR plan = ANY (%(plans)s::text[]))
+    AND (%(regions)s::text[] IS NULL OR region = ANY (%(regions)s::text[]))
+    AND (%(segments)s::text[] IS NULL OR segment = ANY (%(segments)s::text[]))
+    AND (%(tenures)s::text[] IS NULL OR tenure = ANY (%(tenures)s::text[]))
+GROUP BY month, v.value ORDER BY month, v.value
+
+-- tenures --
+-- One row per value of one cut: its survival table as arrays, the largest group first.
+SELECT value, array_agg(day ORDER BY day) AS day, array_agg(entered ORDER BY day) AS entered,
+       array_agg(left_by_choice ORDER BY day) AS left_by_choice, array_agg(removed ORDER BY day) AS removed
+FROM desk.trend_tenures WHERE cut = %(cut)s GROUP BY value ORDER BY sum(entered) DESC, value
+
+-- saves --
+-- One row per month of the call and window.
+SELECT month, window_days, sum(came)::bigint AS came, sum(deflected)::bigint AS deflected, sum(is_over)::bigint AS is_over,
+       sum(saved)::bigint AS saved
+FROM desk.trend_saves GROUP BY month, window_days ORDER BY month, window_days
+
+-- risk --
+-- One row per plan, region and segment, filtered: what is at risk of the next quarter's margin.
+SELECT plan, region, segment, customers, expected_leavers, margin, at_risk, variance FROM desk.trend_risk
+WHERE (%(plans)s::text[] IS NULL OR plan = ANY (%(plans)s::text[]))
+    AND (%(regions)s::text[] IS NULL OR region = ANY (%(regions)s::text[]))
+    AND (%(segments)s::text[] IS NULL OR segment = ANY (%(segments)s::text[]))
+ORDER BY at_risk DESC
+
+-- tenths --
+-- Predicted and happened, by month and tenth of the predictions.
+SELECT month, tenth, horizon_days, customers, expected, happened FROM desk.prediction_tenths ORDER BY month, tenth
+
+-- held_out --
+-- What the risk model in use said of customers it had not seen, and what they did.
+SELECT metrics, data_as_of FROM desk.model_versions WHERE kind = 'risk' AND status = 'current'
+
+-- drivers --
+-- What moves the risk, the largest first.
+SELECT column_name, meaning, unit, value_now, value_then, points_now, points_then, error, customers FROM desk.trend_drivers
+ORDER BY greatest(abs(points_now), abs(points_then)) DESC, column_name
+
+-- forbidden --
+-- Customers worth keeping whom policy cut off, the most worth first.
+SELECT customer_id, decided_at, limit_kind, reason, instrument, allowed, best, is_at_least, worth, currency
+FROM desk.trend_forbidden ORDER BY worth DESC, customer_id
+
+-- leavers --
+-- Who left, by key, behind a mark of a picture: filtered and newest first.
+SELECT customer_id, left_on, left_how, plan, region, segment, tenure, reason, joined, tenure_days, monthly_margin,
+       count(*) OVER () AS all_of_them
+FROM desk.trend_leavers
+WHERE (%(month)s::date IS NULL OR month = %(month)s::date) AND (%(how)s::text IS NULL OR left_how = %(how)s::text)
+    AND (%(plans)s::text[] IS NULL OR plan = ANY (%(plans)s::text[]))
+    AND (%(regions)s::text[] IS NULL OR region = ANY (%(regions)s::text[]))
+    AND (%(segments)s::text[] IS NULL OR segment = ANY (%(segments)s::text[]))
+    AND (%(tenures)s::text[] IS NULL OR tenure = ANY (%(tenures)s::text[]))
+    AND (%(reason)s::text IS NULL OR reason = %(reason)s::text)
+    AND (%(cohort)s::text IS NULL OR cohort = %(cohort)s::text)
+    AND (%(joined)s::text IS NULL OR joined = %(joined)s::text)
+    AND (%(from_day)s::int IS NULL OR tenure_days > %(from_day)s::int) AND (%(to_day)s::int IS NULL OR tenure_days <= %(to_day)s::int)
+ORDER BY left_on DESC, customer_id LIMIT %(most)s
+
+-- came_in_month --
+-- Who came to cancel in a month and what became of them, by key.
+SELECT o.customer_id, o.called_on, o.contact_reason, o.stage, o.window_days, o.saved_days, count(*) OVER () AS all_of_them
+FROM desk.save_outcomes o
+WHERE o.called_on >= %(month)s::date AND o.called_on < %(month)s::date + interval '1 month'
+ORDER BY o.called_on DESC, o.customer_id LIMIT %(most)s

@@ -16,7 +16,7 @@ from churn.core.money import show
 from churn.gateway import DEADLINE_SECONDS
 from churn.refusals import Busy, Refusal, Unconfirmed
 from churn.ui.call import OnCall
-from churn.ui.gate import Session
+from churn.ui.gate import Session, fragment
 from churn.ui.pieces import plain, reading
 
 SURE_SECONDS = DEADLINE_SECONDS  # after that the server has given up on whatever was under way
@@ -63,7 +63,7 @@ def _settle(session: Session, call: OnCall) -> bool:
     return call.unsure is None
 
 
-@st.fragment(run_every=1.0)
+@fragment(run_every=1.0)
 def _wonder(session: Session, call: OnCall) -> None:
     if _settle(session, call):
         st.rerun()
@@ -73,7 +73,7 @@ def _wonder(session: Session, call: OnCall) -> None:
     )
 
 
-@st.fragment(run_every=1.0)
+@fragment(run_every=1.0)
 def _poll(session: Session, call: OnCall) -> None:
     if call.is_news:
         call.is_news = False

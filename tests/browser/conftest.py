@@ -32,6 +32,7 @@ class Site:
 
     url: str
     settings: Settings
+    log: Path
 
 
 @pytest.fixture(scope="session")
@@ -48,25 +49,33 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def site(trained: Settings) -> Iterator[Site]:
     """The app on a simulated company of this worker's own."""
+    yield from served(trained, free_port())
+
+
+def served(trained: Settings, port: int, *, host: str = "127.0.0.1", **environment: str) -> Iterator[Site]:
+    """The app by its own command on a copy of `trained`, until the caller is done."""
     made = clone(trained)
     settings = next(made)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     log = Path(os.environ["KEEPLINE_TEST_RUN"]) / f"app-{port}.log"
     with log.open("wb") as out:
         command = [sys.executable, "-m", "churn", "serve", "--headless"]
         app = subprocess.Popen(
             [*command, "--database", settings.database, "--port", str(port)],
-            cwd=PROJECT, env=os.environ.copy(), stdout=out, stderr=out,
+            cwd=PROJECT, env=os.environ | environment, stdout=out, stderr=out,
         )  # fmt: skip
     try:
         _wait_for(port, app, log)
-        yield Site(f"http://127.0.0.1:{port}", settings)
+        yield Site(f"http://{host}:{port}", settings, log)
     finally:
         app.send_signal(signal.SIGTERM)
         app.wait(30)
         made.close()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

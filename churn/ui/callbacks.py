@@ -14,9 +14,9 @@ from churn.callbacks import Candidate, Held, HoldsOne, NotHeld, Progress, Taken
 from churn.core import words
 from churn.core.money import to_major
 from churn.core.say import Opening
-from churn.phone import pretty
 from churn.ui.gate import Session
 from churn.ui.pieces import flags, heading, plain
+from churn.ui.reveal import number_to_ring
 
 if TYPE_CHECKING:
     import psycopg
@@ -137,7 +137,7 @@ def _held(session: Session, held: Held) -> None:
     with st.container(border=True, key="callback_held"):
         heading("On your line")
         _who(held)
-        number = pretty(held.phone, session.company.phone_region) if held.phone else "no number on record"
+        number = number_to_ring(session, held.customer_id, held.phone)
         minutes = max(int((held.expires_at - session.clock).total_seconds() // 60), 0)
         missed = f" · no answer {words.count(held.misses, 'time')} before" if held.misses else ""
         st.markdown(f"{plain(number)} · yours for about {words.count(minutes, 'minute')}{missed}", anchors=False)

@@ -9,17 +9,18 @@ import streamlit as st
 from churn.casework import Card, Why
 from churn.core import charts, words
 from churn.core.records import Contact
-from churn.phone import pretty
+from churn.ui.gate import Session
 from churn.ui.pieces import Flag, flags, heading, plain
+from churn.ui.reveal import contact_details
 
 LAST = 3  # contacts told in the first line
 MOST_CONTACTS = 20  # on screen; the reasons count them all
 MARKS = {"resolved": "✓", "not resolved": "✗", "not said": "–", "escalated": "‼"}
 
 
-def show_who(card: Card) -> None:
+def show_who(session: Session, card: Card) -> None:
     """Who it is, and what is wrong with what we know."""
-    _who(card)
+    _who(session, card)
     for trouble in card.troubles:
         st.warning(plain(trouble), icon=":material/report:")
     if card.state == "ended":
@@ -35,12 +36,13 @@ def show_facts(card: Card) -> None:
             _worth(card)
 
 
-def _who(card: Card) -> None:
+def _who(session: Session, card: Card) -> None:
     customer, live = card.facts.customer, [s for s in card.facts.subscriptions if s.is_live(card.today)]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"## {plain(customer.name, 80)}", width="content", anchors=False)
         flags(_flags(card))
         st.space("stretch")
+        contact_details(session, customer)
         st.button(
             "Read again",
             icon=":material/refresh:",
@@ -56,7 +58,7 @@ def _who(card: Card) -> None:
         parts.append(words.count(len(live), "line"))
     parts += [plain(part, 60) for part in (customer.region, customer.segment) if part]
     if customer.phone:
-        parts.append(pretty(customer.phone, card.company.phone_region))
+        parts.append(f"number {plain(customer.phone)}")
     parts.append(f"account {plain(customer.customer_id, 40)}")
     if card.facts.contacts:
         ended = groupby(charts.state_of(contact) for contact in card.facts.contacts[:LAST])

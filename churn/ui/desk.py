@@ -35,7 +35,7 @@ def show_caller(session: Session, asked: Asked) -> None:
             return
         st.session_state["case"] = (key, *held)
     _, card, in_use = st.session_state["case"]
-    show_who(card)
+    show_who(session, card)
     left, right = st.columns([2, 1])
     with left, st.container(gap="xsmall"):
         show_opening(card)

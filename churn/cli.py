@@ -111,8 +111,11 @@ def make_parser() -> argparse.ArgumentParser:
     command("outcomes", outcomes, "what became of everybody who came to cancel, and clawing back; for every night")
     callbacks_ = command("callbacks", callbacks, "who is worth ringing today; for every night, after score")
     callbacks_.add_argument("--call-cost", type=float, help="what one call costs, in the company's currency (6)")
+    command("trends", trends, "churn, predictions and saves by agent added up for the pages; every night, after outcomes")
     voice_ = command("voice", voice, "what customers say and what is rising; for every night, after score")
     voice_.add_argument("--digest", type=Path, metavar="FILE", help="write the newest digest (.md or .html), run nothing")
+    volume_ = command("volume", volume, "contacts counted, tomorrow's calls forecast; for every night")
+    volume_.add_argument("--all", action="store_true", help="count every day anew, not only the last ones")
     promote_ = command("promote", promote, "make a model version the current one")
     promote_.add_argument("version", type=int)
     promote_.add_argument("--by", required=True, metavar="PERSON")
@@ -370,6 +373,18 @@ def callbacks(asked: argparse.Namespace) -> int:
     return 0
 
 
+def trends(_asked: argparse.Namespace) -> int:
+    """What the pages for trends and the team show, made anew; months long past stay as they are."""
+    from churn import team_job, trend_job
+
+    settings, progress = _existing(_settings()), Progress()
+    with progress.step("Trends"):
+        print(trend_job.refresh(settings, progress=progress))
+    with progress.step("Team"):
+        print(team_job.judge(settings, progress=progress))
+    return 0
+
+
 def voice(asked: argparse.Namespace) -> int:
     """The daily focus group: count, read, test; or its digest into a file."""
     from churn import db, store, voice_nights
@@ -388,6 +403,16 @@ def voice(asked: argparse.Namespace) -> int:
     is_mail = asked.digest.suffix.lower() in {".html", ".htm"}
     asked.digest.write_text(digest.as_html(told) if is_mail else digest.as_text(told), encoding="utf-8")
     print(f"{asked.digest}: what customers said up to {told.day}.")
+    return 0
+
+
+def volume(asked: argparse.Namespace) -> int:
+    """Contacts counted by half-hour, what changes brought, and the forecast."""
+    from churn import volume_nights
+
+    settings, progress = _existing(_settings()), Progress()
+    with progress.step("Volume"):
+        print(volume_nights.run(settings, progress=progress, is_anew=asked.all))
     return 0
 
 

@@ -37,15 +37,21 @@ PSYCOPG_ROOMS = (
     "churn/settings.py",
     "churn/simulation/write.py",
     "churn/store.py",
+    "churn/team.py",
+    "churn/team_job.py",
     "churn/training/calls.py",
     "churn/training/escalations.py",
     "churn/training/job.py",
     "churn/training/leaving.py",
+    "churn/trend_job.py",
+    "churn/trends.py",
     "churn/faults.py",
     "churn/logs.py",
     "churn/voice.py",
     "churn/voice_nights.py",
     "churn/voice_problems.py",
+    "churn/volume.py",
+    "churn/volume_nights.py",
 )
 PAGES_MAY_IMPORT = ("churn.ui", "churn.casework", "churn.store", "churn.core.charts", "churn.core.records")
 PAGE_LINES = 65

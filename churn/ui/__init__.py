@@ -7,6 +7,8 @@ from churn.ui.escalations import show_escalations
 from churn.ui.finder import ask_for_caller
 from churn.ui.gate import Session, gate, menu
 from churn.ui.queue import show_queue
+from churn.ui.team import show_team
+from churn.ui.trends import show_trends
 from churn.ui.voice import show_voice
 
 __all__ = [
@@ -19,5 +21,7 @@ __all__ = [
     "show_caller",
     "show_escalations",
     "show_queue",
+    "show_team",
+    "show_trends",
     "show_voice",
 ]

@@ -29,7 +29,10 @@ PAGES = {
     "desk": ("Desk", ":material/support_agent:", ("agent", "supervisor")),
     "callbacks": ("Callbacks", ":material/phone_callback:", ("agent", "supervisor")),
     "approvals": ("Approvals", ":material/approval_delegation:", ("supervisor",)),
+    "team": ("Team", ":material/groups:", ("agent", "supervisor", "leader")),
+    "trends": ("Trends", ":material/trending_down:", ("leader", "finance")),
     "voice": ("Voice", ":material/forum:", ("leader", "supervisor")),
+    "volume": ("Volume", ":material/monitoring:", ("leader", "supervisor")),
     "audit": ("Audit", ":material/policy:", ("administrator",)),
 }
 # The menu's headings; a page that is not named here comes last.

@@ -177,9 +177,9 @@ def _risk(
             width="content",
         )
     st.caption(
-        f"Modelled from the scores of {words.moment(state.as_of, session.company.time_zone)}; the interval "
-        f"holds chance and the model’s own error on customers it had not seen ({words.percent(error)} of the mean). The filter on "
-        "tenure does not apply."
+        f"Modelled from the scores of {words.moment(state.as_of, session.company.time_zone)}; the interval holds "
+        f"chance and the model’s own error on customers it had not seen ({words.percent(error)} of the mean). "
+        "The filter on tenure does not apply."
     )
     export_row(rows.drop(columns="variance"), "margin-at-risk")
     return found

@@ -48,8 +48,8 @@ def arrive() -> Arrival:
         _only_this_machine()
     try:
         database = connection.database()
-        me = _local(database) if settings is None else _signed_in(database, settings)
         company = connection.company(database)
+        me = _local(database) if settings is None else _signed_in(database, settings)
         name = next((one.name for one in connection.staff(database) if one.staff_id == me.staff_id), me.staff_id)
     except store.NoCompany as nobody:
         raise NotHere(str(nobody)) from None

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -34,18 +33,6 @@ class SoFar:
     given: tuple[Entry, ...] = ()
     approval_id: UUID | None = None  # asked of a supervisor: waits, was answered and not used, or was declined
     is_cancelling: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class WayOut:
-    """A caller who was let go. `seconds` from their first "cancel" to done."""
-
-    case_id: UUID
-    customer_id: str
-    agent: str
-    cancelled_at: datetime
-    contact_reason: str | None
-    seconds: float
 
 
 def take_down(database: Database, me: Session, case_id: str, call: Call, *, is_asked: bool) -> None:
@@ -86,11 +73,6 @@ def resume(database: Database, me: Session, case_id: str) -> SoFar:
 def given_in(database: Database, me: Session, case_id: str) -> tuple[Entry, ...]:
     """What was given in a case and stands, newest first."""
     return tuple(record(Entry, row) for row in rows_of(database, me, "cases", "given", {"case_id": case_id}))
-
-
-def ways_out(database: Database, me: Session, *, team: str, hours: int) -> list[WayOut]:
-    """Who of a team's callers left in the last hours, newest first."""
-    return [record(WayOut, row) for row in rows_of(database, me, "cases", "ways_out", {"team": team, "hours": hours})]
 
 
 def _ask(row: Mapping[str, Any]) -> Ask | None:

@@ -62,9 +62,9 @@ class Desk:
         """What the agent may say yes to on a call."""
         return offers.make_offer(self.database, self.agent, card, self.models, Call(**call))
 
-    def needing_approval(self, **call: object) -> tuple[Card, Offer, int]:
-        """A caller with a rung that takes a supervisor, the offer, and the rung's index."""
-        for start in range(60):
+    def needing_approval(self, first: int = 0, **call: object) -> tuple[Card, Offer, int]:
+        """A caller with a rung that takes a supervisor, the offer, and the rung's index; from the `first` one on."""
+        for start in range(first, first + 60):
             card = self.callers(1, start)[0]
             offer = self.offer(card, **call)
             for index, rung in enumerate(offer.ladder.rungs):

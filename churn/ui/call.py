@@ -41,6 +41,9 @@ class OnCall:
     seconds_to_leave: float | None = None  # from their first "cancel" to done
     reasons: tuple[str, ...] | None = None  # what may be chosen from; None: not read yet
     noted: tuple[Call, bool] | None = None  # what the database knows of the call
+    similar: tuple[tuple[str | None, str | None], str | None] | None = (
+        None  # (reason, fault) and what kept such callers
+    )
     keys: dict[tuple[UUID, int], UUID] = field(default_factory=dict)  # requests sent and not confirmed, by rung
 
     def call(self) -> Call:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import streamlit as st
 
 from churn import ledger, offers
@@ -16,7 +18,7 @@ from churn.ui.ask import keep_notes, take_ask, take_reason
 from churn.ui.call import OnCall, on_call
 from churn.ui.gate import Session
 from churn.ui.outcome import cancel_today, ending
-from churn.ui.pieces import plain
+from churn.ui.pieces import UNANSWERED, plain
 from churn.ui.waiting import answer_of_ledger, answer_of_supervisor
 
 # The parts a rung plays, in the agent's words; the others say it themselves.
@@ -63,7 +65,19 @@ def _ladder(session: Session, card: Card, models: Models, call: OnCall) -> None:
         first_above = next((i for i, rung in enumerate(rungs) if rung.is_grant and rung.needs_approval), None)
         for index, rung in enumerate(rungs):
             _rung(session, call, index, rung, is_first_above=index == first_above)
+    _similar(session, card, call)
     answer_of_supervisor(session, call)
+
+
+def _similar(session: Session, card: Card, call: OnCall) -> None:
+    """What kept callers like this one, read once for a reason and a fault; a database away leaves the line out."""
+    about = (call.contact_reason, call.fault)
+    if call.similar is None or call.similar[0] != about:
+        with suppress(*UNANSWERED):
+            said = offers.what_kept_similar(session.database, session.me, card, call.contact_reason, fault=call.fault)
+            call.similar = (about, said)
+    if call.similar is not None and call.similar[0] == about and call.similar[1]:
+        st.caption(plain(call.similar[1]))
 
 
 def _headline(made: Ladder) -> None:

@@ -45,3 +45,10 @@ SELECT desk.expire_approvals() AS expired
 -- Somebody else answers for a team for some hours.
 SELECT outcome, code, sentence, facts, who_can_lift, key
 FROM desk.name_stand_in(%(token)s::text, %(team)s::text, %(staff_id)s::text, %(hours)s::numeric)
+
+-- stand_ins --
+-- Who answers for which team for a while, now.
+SELECT i.team, i.staff_id, s.name, i.ends_at, i.named_by
+FROM desk.stand_ins i JOIN desk.staff s USING (staff_id)
+WHERE clock_timestamp() >= i.starts_at AND clock_timestamp() < i.ends_at
+ORDER BY i.team, i.ends_at

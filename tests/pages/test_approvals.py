@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from churn import ledger, offers
 from churn.core.grants import Request
+from churn.core.money import show
 from churn.core.question import Ask
 from churn.settings import PROJECT, Settings
 from tests.pages.test_desk import shown
@@ -36,9 +37,10 @@ def queue(desk: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
     st.cache_resource.clear()
 
 
-def asked(at_desk: Desk) -> Request:
-    """An agent asks for more than they may give alone."""
-    _, offer, index = at_desk.needing_approval(contact_reason="cancel", fault="ours", ask=Ask(amount=6_000))
+def asked(at_desk: Desk, start: int = 0) -> Request:
+    """An agent asks for more than they may give alone, for the first such caller from `start` on."""
+    terms = {"contact_reason": "cancel", "fault": "ours", "ask": Ask(amount=6_000)}
+    _, offer, index = at_desk.needing_approval(start, **terms)
     return ledger.ask_approval(
         at_desk.database, at_desk.agent, offers.grant_of(offer, index), approval_id=uuid4(), reason="They ask for it."
     )
@@ -71,6 +73,75 @@ def test_a_request_says_what_it_rests_on(queue: AppTest, at_desk: Desk) -> None:
         "% without", "if they stay", "gain £",
     ):  # fmt: skip
         assert said in text, said
+
+
+def test_a_request_shows_the_budget_before_and_after_and_the_nearest_past_cases(queue: AppTest, at_desk: Desk) -> None:
+    request = asked(at_desk)
+    left = next(
+        b.headroom
+        for b in ledger.headroom(at_desk.database, at_desk.agent, request.team)
+        if b.budget_id == request.budget_id
+    )
+    text = shown(queue.run()).replace("\\", "")
+    assert f"{show(left, 'GBP')} of" in text
+    assert f"→ {show(left - 6_000, 'GBP')} after this grant" in text
+    assert "Nearest past cases" in text or "No past case is settled yet" in text
+
+
+def test_the_most_at_stake_for_the_seconds_left_is_first_and_stays_first(queue: AppTest, at_desk: Desk) -> None:
+    requests = [asked(at_desk, start) for start in (0, 20)]
+    for request, seconds in zip(requests, (40, 290), strict=True):
+        at_desk.owner.execute(
+            "UPDATE desk.approval_requests SET expires_at = now() + make_interval(secs => %s) WHERE approval_id = %s",
+            [seconds, request.approval_id],
+        )
+    queue.run()
+
+    def order() -> list[str]:
+        keys = [str(button.key) for button in queue.button if str(button.key).startswith("approve-")]
+        return [key.removeprefix("approve-") for key in keys]
+
+    assert order() == [str(request.approval_id) for request in requests]
+    at_desk.owner.execute(
+        "UPDATE desk.approval_requests SET expires_at = now() + interval '5 seconds' WHERE approval_id = %s",
+        [requests[1].approval_id],
+    )
+    queue.run()
+    assert order()[0] == str(requests[0].approval_id)  # nothing slides under a finger
+
+
+def test_the_keys_are_the_first_cards_once_it_has_been_first_for_a_moment(queue: AppTest, at_desk: Desk) -> None:
+    request = asked(at_desk)
+    approve = f"approve-{request.approval_id}"
+    assert queue.run().button(key=approve).proto.shortcut == ""
+    assert queue.run().button(key=approve).proto.shortcut.lower() == "alt+y"
+
+
+def test_a_stand_in_is_named_and_shown(queue: AppTest, at_desk: Desk) -> None:
+    assert "Nobody stands in for anybody." in shown(queue.run())
+    queue.button(key="stand_in_name").click().run()
+    assert "Choose who stands in first." in shown(queue)
+    queue.selectbox(key="stand_in").set_value(OTHER_TEAM)
+    queue.number_input(key="stand_in_hours").set_value(2.0)
+    queue.button(key="stand_in_name").click().run()
+    row = at_desk.owner.execute(
+        "SELECT staff_id, named_by, ends_at - starts_at BETWEEN '119 min' AND '121 min' FROM desk.stand_ins"
+    ).fetchall()
+    assert row == [(OTHER_TEAM, SUPERVISOR, True)]
+    assert "named by S01" in shown(queue)
+
+
+def test_the_seconds_of_every_way_out_are_the_supervisors_to_see(queue: AppTest, at_desk: Desk) -> None:
+    assert "Nobody left through the desk." in shown(queue.run())
+    card = at_desk.callers(1)[0]
+    at_desk.owner.execute(
+        "UPDATE desk.cases SET cancel_asked_at = now() - interval '70 seconds', cancelled_at = now(), closed_at = now(), "
+        "outcome = 'cancelled' WHERE case_id = %s",
+        [card.case_id],
+    )
+    text = shown(queue.run())
+    assert "1 cancelled · from first “cancel” to done 1 min 10 s at the median, 1 min 10 s at the longest" in text
+    assert f"account {card.facts.customer.customer_id}" in text
 
 
 def test_approved_is_exactly_what_was_asked(queue: AppTest, at_desk: Desk) -> None:

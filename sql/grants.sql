@@ -162,6 +162,23 @@ GRANT EXECUTE ON FUNCTION desk.reason_series TO keepline_batch, keepline_leader,
 GRANT EXECUTE ON FUNCTION desk.move_problem, desk.classify_reason TO keepline_leader;
 GRANT SELECT ON desk.escalation_scores TO keepline_agent, keepline_supervisor;
 
+-- Volume -----------------------------------------------------------------------------------------------------------------
+-- The job counts and forecasts; people read counts per queue, where nobody is anybody. Regions may be few people: the job's.
+-- Planned changes are written by functions only, and every caller's card reads what to say.
+
+GRANT SELECT, INSERT, DELETE ON
+    desk.volume_half_hours, desk.volume_days, desk.volume_outcomes, desk.volume_forecasts, desk.volume_kinds,
+    desk.volume_events, desk.volume_effects, desk.volume_accuracy, desk.volume_runs
+    TO keepline_batch;
+GRANT SELECT ON
+    desk.volume_half_hours, desk.volume_forecasts, desk.volume_kinds, desk.volume_events, desk.volume_effects,
+    desk.volume_accuracy, desk.volume_runs
+    TO keepline_leader, keepline_supervisor, keepline_analyst;
+GRANT SELECT ON desk.planned_events TO
+    keepline_batch, keepline_agent, keepline_supervisor, keepline_leader, keepline_finance, keepline_analyst, keepline_admin;
+GRANT SELECT ON desk.planned_event_history TO keepline_leader, keepline_supervisor, keepline_admin, keepline_batch;
+GRANT EXECUTE ON FUNCTION desk.plan_event, desk.withdraw_event TO keepline_leader;
+
 -- A person's own data ------------------------------------------------------------------------------------------------------
 -- An erasure reaches every table that names a customer; what is append-only refuses by itself.
 
@@ -173,7 +190,8 @@ DECLARE
 BEGIN
     -- Row-level security is for people; the tables' owner passes it anyway, keepline_owner only by a policy.
     FOR _table IN
-        SELECT c.oid FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'customer_id'
+        SELECT DISTINCT c.oid FROM pg_class c
+        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname IN ('customer_id', 'case_id', 'contact_id')
         WHERE c.relnamespace = 'desk'::regnamespace AND c.relrowsecurity AND c.relowner <> 'keepline_owner'::regrole
             AND NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'erasure')
     LOOP

@@ -34,7 +34,8 @@ TREATED = {
     "desk.decisions": "kept", "desk.ledger": "kept", "desk.ledger_customers": "kept", "desk.approval_requests": "kept",
     "desk.approvals": "kept", "desk.cancel_intents": "kept", "desk.callback_events": "kept", "desk.erasures": "kept",
     "desk.trend_leavers": "deleted", "desk.trend_forbidden": "deleted", "desk.prediction_samples": "deleted",
-    "desk.problem_customers": "deleted", "desk.problem_quotes": "deleted", "desk.escalation_scores": "deleted",
+    "desk.problem_customers": "deleted", "desk.escalation_scores": "deleted",
+    "desk.broken_notes": "deleted", "desk.case_notes": "deleted",
 }  # fmt: skip
 
 
@@ -62,6 +63,11 @@ def tables_with_customers(owner: psycopg.Connection) -> set[str]:
         "WHERE n.nspname IN ('feed', 'desk') AND c.relkind IN ('r', 'p')"
     ).fetchall()
     return {row[0] for row in rows}
+
+
+def linked_tables(owner: psycopg.Connection) -> set[str]:
+    """Tables that name no customer, but a call or contact of one."""
+    return {row[0] for row in owner.execute("SELECT name FROM desk.tables_of_customers() WHERE key <> 'customer_id'")}
 
 
 def places_of(owner: psycopg.Connection, text: str) -> list[str]:
@@ -157,6 +163,7 @@ def test_every_table_that_names_a_customer_is_spoken_for(owner: psycopg.Connecti
         for name in tables_with_customers(owner)
     }
     assert kept.keys() <= there.keys()
+    there |= dict.fromkeys(linked_tables(owner), "deleted")
     assert {name: how for name, how in there.items() if TREATED.get(name) != how} == {}, "say what becomes of its rows"
 
 
@@ -171,6 +178,16 @@ def test_an_erasure_leaves_the_books_and_nothing_that_says_who_it_was(world: Wor
     assert world.owner.execute("SELECT name, phone FROM feed.customers WHERE customer_id = 'C1'").fetchone() == (
         "[erased]", None,
     )  # fmt: skip
+
+
+def test_what_hangs_on_their_calls_goes_with_them(world: World) -> None:
+    for customer in ("C1", "C2"):
+        world.owner.execute(
+            "INSERT INTO desk.broken_notes (case_id, said_on, note) VALUES (%s, '2026-11-01', %s)",
+            [world.case("ann", customer), f"router of {customer}"],
+        )
+    privacy.erase(world.database, world["adi"], "C1", reason="asked")
+    assert world.owner.execute("SELECT note FROM desk.broken_notes").fetchall() == [("router of C2",)]
 
 
 def test_somebody_else_keeps_everything(world: World) -> None:

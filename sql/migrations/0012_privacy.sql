@@ -170,6 +170,19 @@ INSERT INTO desk.kept_tables VALUES
     ('desk.callback_events', '{}', 'What was done, ever.'),
     ('desk.erasures', '{}', 'That it was erased, so that it stays so.');
 
+-- Every table of feed and desk with rows about customers ($1), and which rows: by customer, else by call or contact.
+CREATE FUNCTION desk.tables_of_customers() RETURNS TABLE (name text, key text, of_them text) LANGUAGE sql STABLE AS $$
+    SELECT format('%I.%I', n.nspname, c.relname), k.key, CASE k.key
+        WHEN 'customer_id' THEN 't.customer_id = ANY ($1)'
+        WHEN 'case_id' THEN 't.case_id IN (SELECT k.case_id FROM desk.cases k WHERE k.customer_id = ANY ($1))'
+        ELSE 't.contact_id IN (SELECT k.contact_id FROM crm.contacts k WHERE k.customer_id = ANY ($1))' END
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    CROSS JOIN LATERAL (SELECT a.attname::text AS key FROM pg_attribute a
+                        WHERE a.attrelid = c.oid AND a.attname IN ('customer_id', 'case_id', 'contact_id') AND NOT a.attisdropped
+                        ORDER BY array_position(ARRAY['customer_id', 'case_id', 'contact_id'], a.attname::text) LIMIT 1) k
+    WHERE n.nspname IN ('feed', 'desk') AND c.relkind IN ('r', 'p')
+$$;
+
 -- Rows set aside on import that hold one of these values.
 CREATE FUNCTION desk.blank_set_aside(_values text[]) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
@@ -198,19 +211,18 @@ BEGIN
         SELECT unnest(ARRAY[c.phone, c.email, c.name]) FROM crm.customers c WHERE c.customer_id = ANY (_customers)) t
     WHERE length(v) > 0;
     FOR _table IN
-        SELECT format('%I.%I', n.nspname, c.relname) AS name, k.blanked, k.table_name IS NOT NULL AS is_kept
-        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname IN ('feed', 'desk')
-        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'customer_id' AND NOT a.attisdropped
-        LEFT JOIN desk.kept_tables k ON k.table_name = format('%I.%I', n.nspname, c.relname)
-        WHERE c.relkind IN ('r', 'p') AND (k.table_name IS NULL OR k.blanked <> '{}')
-        ORDER BY 1
+        SELECT c.name, c.of_them, k.blanked, k.table_name IS NOT NULL AS is_kept
+        FROM desk.tables_of_customers() c LEFT JOIN desk.kept_tables k ON k.table_name = c.name
+        WHERE k.table_name IS NULL OR k.blanked <> '{}'
+        ORDER BY c.key <> 'contact_id', c.key <> 'case_id', c.name  -- what hangs on a contact or call before these
     LOOP
         IF _table.is_kept THEN
-            EXECUTE format('UPDATE %s t SET (%2$s) = (SELECT %2$s FROM jsonb_populate_record(NULL::%1$s, $2)) WHERE customer_id = ANY ($1)',
-                           _table.name, (SELECT string_agg(format('%I', k), ', ') FROM jsonb_object_keys(_table.blanked) k))
+            EXECUTE format('UPDATE %s t SET (%2$s) = (SELECT %2$s FROM jsonb_populate_record(NULL::%1$s, $2)) WHERE %3$s',
+                           _table.name, (SELECT string_agg(format('%I', k), ', ') FROM jsonb_object_keys(_table.blanked) k),
+                           _table.of_them)
             USING _customers, _table.blanked;
         ELSE
-            EXECUTE format('DELETE FROM %s WHERE customer_id = ANY ($1)', _table.name) USING _customers;
+            EXECUTE format('DELETE FROM %s t WHERE %s', _table.name, _table.of_them) USING _customers;
         END IF;
         GET DIAGNOSTICS _rows = ROW_COUNT;
         _touched := _touched || CASE WHEN _rows > 0 THEN jsonb_build_object(_table.name, _rows) ELSE '{}' END;
@@ -272,20 +284,22 @@ DECLARE
     _held  jsonb := '{}';
 BEGIN
     FOR _table IN
-        SELECT format('%s.%I', n.nspname, c.relname) AS name, format('t.customer_id = $1') AS of_them
-        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'customer_id' AND NOT a.attisdropped
-        WHERE n.nspname = 'crm' AND c.relkind IN ('v', 'm', 'r') OR n.nspname = 'desk' AND c.relkind IN ('r', 'p')
+        SELECT c.name, c.of_them FROM desk.tables_of_customers() c WHERE c.name LIKE 'desk.%'
+        UNION ALL
+        SELECT format('crm.%I', c.relname), 't.customer_id = ANY ($1)'
+        FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'customer_id'
+        WHERE c.relnamespace = 'crm'::regnamespace AND c.relkind IN ('v', 'm', 'r')
         UNION ALL VALUES
-            ('desk.decision_rungs', 't.decision_id IN (SELECT d.decision_id FROM desk.decisions d WHERE d.customer_id = $1)'),
-            ('desk.decision_answers', 't.decision_id IN (SELECT d.decision_id FROM desk.decisions d WHERE d.customer_id = $1)'),
-            ('desk.approval_history', 't.approval_id IN (SELECT r.approval_id FROM desk.approval_requests r WHERE r.customer_id = $1)'),
-            ('desk.save_stages', 't.intent_id IN (SELECT i.intent_id FROM desk.cancel_intents i WHERE i.customer_id = $1)'),
-            ('desk.audit', 't.subject_kind = ''customer'' AND t.subject = $1'),
-            ('feed.set_aside', 'EXISTS (SELECT FROM jsonb_each_text(t.row) e WHERE trim(e.value) = $1)')
+            ('desk.decision_rungs', 't.decision_id IN (SELECT d.decision_id FROM desk.decisions d WHERE d.customer_id = ANY ($1))'),
+            ('desk.decision_answers', 't.decision_id IN (SELECT d.decision_id FROM desk.decisions d WHERE d.customer_id = ANY ($1))'),
+            ('desk.approval_history', 't.approval_id IN (SELECT r.approval_id FROM desk.approval_requests r WHERE r.customer_id = ANY ($1))'),
+            ('desk.save_stages', 't.intent_id IN (SELECT i.intent_id FROM desk.cancel_intents i WHERE i.customer_id = ANY ($1))'),
+            ('desk.audit', 't.subject_kind = ''customer'' AND t.subject = ANY ($1)'),
+            ('feed.set_aside', 'EXISTS (SELECT FROM jsonb_each_text(t.row) e WHERE trim(e.value) = ANY ($1))')
         ORDER BY 1
     LOOP
-        EXECUTE format('SELECT jsonb_agg(to_jsonb(t)) FROM %s t WHERE %s', _table.name, _table.of_them) INTO _rows USING _customer_id;
+        EXECUTE format('SELECT jsonb_agg(to_jsonb(t)) FROM %s t WHERE %s', _table.name, _table.of_them)
+        INTO _rows USING ARRAY[_customer_id];
         _held := _held || CASE WHEN _rows IS NOT NULL THEN jsonb_build_object(_table.name, _rows) ELSE '{}' END;
     END LOOP;
     IF _held = '{}' THEN

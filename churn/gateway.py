@@ -26,7 +26,7 @@ from psycopg_pool import PoolTimeout, TooManyRequests
 from churn.core.grants import Session
 from churn.db import STATEMENT_SECONDS, Database, acting
 from churn.queries import query
-from churn.refusals import Busy, Unconfirmed, refusal
+from churn.refusals import Busy, ReadOnly, Unconfirmed, refusal
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -121,7 +121,9 @@ def refusals_by_name() -> Iterator[None]:
 
 
 def _named(error: psycopg.Error) -> Exception:
-    """The refusal behind an error of class KL, else the error itself."""
+    """The refusal behind an error of class KL or of a server that takes no changes, else the error itself."""
+    if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+        return ReadOnly()
     if not (error.sqlstate or "").startswith("KL"):
         return error
     facts = json.loads(error.diag.message_detail or "{}")

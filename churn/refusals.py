@@ -337,6 +337,24 @@ class ProblemIncomplete(Refusal):
     code = "KL853"
 
 
+class NoSuchChange(Refusal):
+    """There is no such planned change."""
+
+    code = "KL861"
+
+
+class ChangeIncomplete(Refusal):
+    """Something is missing or too long: department, kind, title, start."""
+
+    code = "KL862"
+
+
+class ChangeHasBegun(Refusal):
+    """It has begun, or would begin in the past."""
+
+    code = "KL863"
+
+
 class AppendOnly(Refusal):
     """Rows of the ledger are never changed or removed; add a row that corrects."""
 
@@ -349,6 +367,10 @@ class PolicyHasProblems(Refusal):
 
 class Busy(Refusal):
     """The desk is busy; nothing was done. Try again in a moment."""
+
+
+class ReadOnly(Refusal):
+    """The database takes no changes just now; nothing was done. Try again in a moment."""
 
 
 class Unconfirmed(Refusal):

@@ -17,7 +17,7 @@ import streamlit as st
 from churn import db, faults, identity, ledger, store
 from churn.core import records
 from churn.core.grants import Session
-from churn.refusals import Busy, NotSignedIn, PersonUnknown, RoleChanged, SessionEnded, Unconfirmed
+from churn.refusals import Busy, NotSignedIn, PersonUnknown, ReadOnly, RoleChanged, SessionEnded, Unconfirmed
 from churn.ui import connection
 
 GRANTS = "grants"  # where a tab keeps its session
@@ -57,8 +57,8 @@ def arrive() -> Arrival:
         raise NotHere(str(nobody), can_sign_in=settings is not None) from None
     except (NotSignedIn, SessionEnded, RoleChanged) as ended:  # the ended one stays: only the provider gives another
         raise NotHere(str(ended), can_sign_in=True) from None
-    except (Busy, Unconfirmed) as busy:
-        raise NotHere(str(busy) or faults.BUSY, is_fault=True) from None
+    except (Busy, ReadOnly, Unconfirmed) as busy:
+        raise NotHere(str(busy), is_fault=True) from None
     except faults.OF_DATABASE as error:
         sentence = faults.sentence_of(error)
         if sentence is None:

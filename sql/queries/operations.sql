@@ -19,11 +19,11 @@ SELECT (SELECT count(*) FROM desk.approval_requests r
     extract(epoch FROM clock_timestamp() - (SELECT max(s.as_of) FROM desk.scores s))::float8 AS scores_seconds,
     extract(epoch FROM clock_timestamp() - (SELECT max(f.imported_at) FROM feed.files f))::float8 AS import_seconds,
     extract(epoch FROM clock_timestamp() - least(
-        (SELECT min(a.happened_at) FROM desk.audit a WHERE a.audit_id > coalesce((
+        (SELECT min(t.happened_at) FROM desk.audit_trail t WHERE t.source = 'audit' AND t.id > coalesce((
             SELECT max(s.ids[cardinality(s.ids)]) FROM desk.seals s WHERE s.table_name = 'audit'), 0)),
-        (SELECT min(l.recorded_at) FROM desk.ledger l WHERE l.entry_id > coalesce((
+        (SELECT min(t.happened_at) FROM desk.audit_trail t WHERE t.source = 'ledger' AND t.id > coalesce((
             SELECT max(s.ids[cardinality(s.ids)]) FROM desk.seals s WHERE s.table_name = 'ledger'), 0)),
-        (SELECT min(r.refused_at) FROM desk.refusals r WHERE r.refusal_id > coalesce((
+        (SELECT min(t.happened_at) FROM desk.audit_trail t WHERE t.source = 'refusals' AND t.id > coalesce((
             SELECT max(s.ids[cardinality(s.ids)]) FROM desk.seals s WHERE s.table_name = 'refusals'), 0))
     ))::float8 AS unsealed_seconds
 

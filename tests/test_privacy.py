@@ -35,7 +35,7 @@ TREATED = {
     "desk.approvals": "kept", "desk.cancel_intents": "kept", "desk.callback_events": "kept", "desk.erasures": "kept",
     "desk.trend_leavers": "deleted", "desk.trend_forbidden": "deleted", "desk.prediction_samples": "deleted",
     "desk.problem_customers": "deleted", "desk.escalation_scores": "deleted",
-    "desk.broken_notes": "deleted", "desk.case_notes": "deleted",
+    "desk.broken_notes": "deleted", "desk.case_notes": "deleted", "desk.billing_applied": "kept",
 }  # fmt: skip
 
 

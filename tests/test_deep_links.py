@@ -1,0 +1,137 @@
+"""A raw websocket client goes straight to each page of a process that has just begun: it is shown the door, no more.
+
+There Streamlit runs the page without app.py, so the page's own guard is all there is. Read is everything the server
+sends, byte by byte.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.sync.client import connect
+
+from churn import db
+from churn.settings import PROJECT, Settings
+from tests.factories import put_customer
+
+PAGES = sorted(path.stem for path in PROJECT.glob("pages/*.py"))
+NAMES = (b"Zaphod", b"Beeblebrox", b"Marvin Secret", b"Sirius Cybernetics")
+AUTH = """[auth]
+redirect_uri = "http://localhost:8501/oauth2callback"
+cookie_secret = "{secret}"
+client_id = "a"
+client_secret = "b"
+server_metadata_url = "http://127.0.0.1:9/"
+"""
+
+
+@pytest.fixture
+def company(database: Settings, owner: psycopg.Connection) -> Settings:
+    """A company with a name, a customer and an agent, none of whom may be told."""
+    owner.execute(
+        "INSERT INTO desk.company (name, time_zone, phone_region, currency, source) "
+        "VALUES ('Sirius Cybernetics', 'Europe/London', 'GB', 'GBP', 'simulated')"
+    )
+    owner.execute(
+        "INSERT INTO desk.staff (staff_id, name, role, team) VALUES ('M1', 'Marvin Secret', 'agent', 'north')"
+    )
+    with psycopg.connect(db.admin_conninfo(database)) as connection:
+        put_customer(connection, "Z1", name="Zaphod Beeblebrox")
+    return database
+
+
+@contextmanager
+def fresh(settings: Settings, *options: str) -> Iterator[int]:
+    """A process of `streamlit run app.py` nobody has visited yet; its port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    app = subprocess.Popen(
+        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port), *options],
+        cwd=PROJECT, env=os.environ | {"KEEPLINE_DATABASE": settings.database},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            assert app.poll() is None
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            except OSError:
+                assert time.monotonic() < deadline, "the app did not start"
+                time.sleep(0.1)
+        yield port
+    finally:
+        app.terminate()
+        app.wait(20)
+
+
+def visit(port: int, page: str, **headers: str) -> bytes:
+    """Everything the server sends to whoever opens a page."""
+    asked = BackMsg()
+    asked.rerun_script.page_name = page
+    asked.rerun_script.query_string = "account=Z1&who=M1"
+    told = b""
+    url = f"ws://127.0.0.1:{port}/_stcore/stream"
+    with connect(url, subprotocols=["streamlit"], additional_headers=headers, max_size=None) as line:  # type: ignore[list-item]
+        line.send(asked.SerializeToString())
+        while True:
+            message = line.recv(timeout=60)
+            assert isinstance(message, bytes)
+            told += message
+            read = ForwardMsg()
+            read.ParseFromString(message)
+            if read.WhichOneof("type") == "script_finished":
+                return told
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_opened_first_on_a_fresh_process_shows_the_door_only(
+    company: Settings, tmp_path: Path, page: str
+) -> None:
+    secrets = tmp_path / "secrets.toml"
+    secrets.write_text(AUTH.format(secret="x" * 40))
+    with fresh(company, "--secrets.files", str(secrets)) as port:
+        for _ in range(2):  # the first time and, everything being loaded, the second
+            told = visit(port, page)
+            assert b"Sign in with your company" in told
+            assert [name for name in NAMES if name in told] == []
+            assert b"M1" not in told
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("options", "headers", "words"),
+    [
+        (["--server.address", "0.0.0.0"], {}, b"it listens on 0.0.0.0"),  # noqa: S104
+        ([], {"X-Forwarded-For": "203.0.113.7"}, b"the request came through a proxy"),
+        ([], {"Host": "desk.example"}, b"by another name"),
+    ],
+)
+def test_local_mode_refuses_what_is_not_of_this_machine(
+    company: Settings, options: list[str], headers: dict[str, str], words: bytes
+) -> None:
+    with fresh(company, *options) as port:
+        told = visit(port, "desk", **headers)
+        assert words in told
+        assert [name for name in NAMES if name in told] == []
+
+
+@pytest.mark.slow
+def test_the_same_client_sees_the_desk_where_it_may(company: Settings) -> None:
+    """Else the tests above would prove nothing."""
+    with fresh(company) as port:
+        assert b"Marvin Secret" in visit(port, "desk")

@@ -259,6 +259,18 @@ class BudgetUnchanged(Refusal):
     code = "KL508"
 
 
+class NoSuchDifference(Refusal):
+    """There is no such difference with billing; it may have been mended since."""
+
+    code = "KL511"
+
+
+class SettlementNeedsReason(Refusal):
+    """Say in a few words why this difference is settled."""
+
+    code = "KL512"
+
+
 class PolicyPublished(Refusal):
     """A published policy stands; draft a new one."""
 

@@ -209,3 +209,20 @@ GRANT SELECT ON desk.erasures, desk.retention_periods TO keepline_batch, keeplin
 -- Nobody reads the notes of a call but through the function that asks whose call it is.
 
 GRANT EXECUTE ON FUNCTION desk.note_call, desk.notes_of TO keepline_agent, keepline_supervisor;
+
+-- Spend and reporting ----------------------------------------------------------------------------------------------------
+-- Finance and leaders read, masked; the night writes what it finds, an import what billing applied. A difference is settled
+-- by a function. keepline_report is for the company's own tools: give it to a login of theirs.
+
+GRANT SELECT ON
+    desk.spend_entries, desk.billing_entries, desk.billing_files, desk.billing_set_aside, desk.billing_settlements,
+    desk.spend_state, desk.spend_returns, desk.spend_run_off, desk.spend_givers, desk.spend_likeness
+    TO keepline_leader, keepline_finance;
+GRANT SELECT, INSERT ON desk.billing_files, desk.billing_applied, desk.billing_set_aside TO keepline_batch;
+GRANT SELECT, INSERT, DELETE ON
+    desk.spend_state, desk.spend_returns, desk.spend_run_off, desk.spend_givers, desk.spend_likeness TO keepline_batch;
+GRANT EXECUTE ON FUNCTION desk.due_by TO keepline_leader, keepline_finance;
+GRANT EXECUTE ON FUNCTION desk.settle_difference TO keepline_finance;
+GRANT USAGE ON SCHEMA report TO keepline_report;
+GRANT SELECT ON report.concessions, report.month_closes TO keepline_report;
+GRANT EXECUTE ON FUNCTION report.in_units TO keepline_report;

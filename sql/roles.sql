@@ -13,7 +13,8 @@ BEGIN
         'keepline_leader',      -- trends, masked
         'keepline_finance',     -- spend and policy, masked
         'keepline_analyst',     -- pseudonymous features and models
-        'keepline_admin'        -- people, sources, audit
+        'keepline_admin',       -- people, sources, audit
+        'keepline_report'       -- the company's own reporting tools: reads schema report, nothing else
     ] LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) THEN
             BEGIN

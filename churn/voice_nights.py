@@ -186,7 +186,7 @@ class Table:
         """Reasons as a whole, by region and by plan, with what earlier nights found."""
         asked = {"first": first, "last": last}
         rows = connection.execute(query("voice", "key_counts"), asked).fetchall()
-        table = cls._of(rows, first, last)
+        table = cls.of_rows(rows, first, last)
         for day, key in connection.execute(query("voice", "burst_days"), asked):
             if key in table.place:
                 table.is_burst[(day - first).days, table.place[key]] = True
@@ -200,10 +200,11 @@ class Table:
             if k >= 0 and first <= day <= last:
                 key = f"topic|{read.topics.topics[k].topic_id}"
                 counted[day, key] = counted.get((day, key), 0) + 1
-        return cls._of([(day, key, n) for (day, key), n in counted.items()], first, last)
+        return cls.of_rows([(day, key, n) for (day, key), n in counted.items()], first, last)
 
     @classmethod
-    def _of(cls, rows: Sequence[tuple[date, str, int]], first: date, last: date) -> Table:
+    def of_rows(cls, rows: Sequence[tuple[date, str, int]], first: date, last: date) -> Table:
+        """From (day, key, contacts); keys with fewer than LEAST_KEY contacts a day are left out."""
         days = [first + timedelta(days=k) for k in range((last - first).days + 1)]
         total: dict[str, int] = {}
         for _, key, n in rows:

@@ -83,8 +83,7 @@ def fit(notes: Sequence[str], reasons: Sequence[str | None], *, topics: int = TO
     weights = idf * says[kept]
     told = _unit(_damped(counted[:, kept]) @ diags(weights))
     told = told[np.flatnonzero(told.getnnz(axis=1))]
-    model = NMF(topics, init="nndsvd", random_state=seed, max_iter=400, tol=1e-3)
-    mixture = model.fit_transform(told)
+    mixture, model = _factors(told, min(topics, told.shape[0]), seed)
     length = np.linalg.norm(model.components_, axis=1)
     alive = np.flatnonzero(length > 0)
     vocabulary = tuple(counter.get_feature_names_out()[kept].tolist())
@@ -158,6 +157,18 @@ def without_parts(ranked: Sequence[str]) -> list[str]:
 def _alike(words: str, other: str) -> bool:
     """Whether two names share a word, or nearly: hurried hands type `acount`."""
     return any(SequenceMatcher(None, a, b).ratio() > TYPO for a in words.split() for b in other.split())
+
+
+def _factors(told: csr_matrix, topics: int, seed: int) -> tuple[Array, NMF]:
+    """(notes, topics) weights and the fitted factors, begun from the singular vectors."""
+    settings: dict[str, Any] = {"random_state": seed, "max_iter": 400, "tol": 1e-3}
+    try:
+        with np.errstate(invalid="raise"):
+            model = NMF(topics, init="nndsvd", **settings)
+            return model.fit_transform(told), model
+    except FloatingPointError:  # fewer kinds of notes than topics: there are no more singular vectors to begin from
+        model = NMF(topics, init="random", **settings)
+        return model.fit_transform(told), model
 
 
 def _topic(factor: Array, vocabulary: Sequence[str], share: float) -> Topic:

@@ -10,6 +10,7 @@ from churn.ui.queue import show_queue
 from churn.ui.team import show_team
 from churn.ui.trends import show_trends
 from churn.ui.voice import show_voice
+from churn.ui.volume import show_volume
 
 __all__ = [
     "Session",
@@ -24,4 +25,5 @@ __all__ = [
     "show_team",
     "show_trends",
     "show_voice",
+    "show_volume",
 ]

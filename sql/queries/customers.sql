@@ -44,10 +44,13 @@ WHERE customer_id = %(customer_id)s AND issued_on <= %(day)s::date AND issued_on
 ORDER BY issued_on DESC, invoice_id DESC
 
 -- events --
--- The change events of the last 90 days that hit one customer, newest first.
+-- The change events of the last 90 days that hit one customer, the company's own and those planned here, newest first.
 SELECT e.event_id, e.kind, e.title, e.starts_at, CASE WHEN e.ends_at <= %(as_of)s THEN e.ends_at END AS ends_at, e.what_to_say,
        hit.monthly_price
-FROM change_events e
+FROM (SELECT event_id, kind, title, starts_at, ends_at, what_to_say, region, product, plan FROM change_events
+      UNION ALL
+      SELECT event_id::text, kind, title, starts_at, ends_at, what_to_say, region, product, plan
+      FROM desk.planned_events WHERE NOT is_withdrawn) e
 CROSS JOIN LATERAL (
     SELECT sum(s.monthly_price) AS monthly_price FROM subscriptions s
     CROSS JOIN (SELECT (e.starts_at AT TIME ZONE time_zone)::date AS day FROM desk.company) d

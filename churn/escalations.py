@@ -44,7 +44,9 @@ class Waiting:
 
 
 def open_contacts(connection: psycopg.Connection, instants: Sequence[datetime], *, most: int) -> Rows:
-    """The contacts open at each instant, at most `most` of each, one a customer, with what became of them if it is known."""
+    """The contacts open at each instant, at most `most` of each, one a customer, with what became of them if it is
+    known.
+    """
     asked = {"instants": list(instants), "most": most, "open_days": OPEN_DAYS, "horizon_days": HORIZON_DAYS}
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(query("escalations", "open_contacts"), asked).fetchall()
@@ -94,7 +96,7 @@ def _scored(connection: psycopg.Connection, model: Fitted[ChurnRisk], contacts: 
     frame = escalation.frame(rows, contacts, model.columns)
     chances = model.estimator.predict_proba(frame)[:, 1]
     customers = {"customers": [contact["customer_id"] for contact in contacts]}
-    worth = dict(connection.execute(query("escalations", "worth_of"), customers).fetchall())
+    worth: dict[str, float] = dict(connection.execute(query("escalations", "worth_of"), customers).fetchall())
     currency = store.company(connection).currency
     likeliest = (-chances).argsort(kind="stable")[:EXPLAINED]
     moved = model.estimator.contributions(frame.iloc[likeliest]).to_dict("records")

@@ -63,7 +63,9 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """Contacts of one bucket about one reason or topic; None: a group under 10 customers. `share` of the notes, of topics."""
+    """Contacts of one bucket about one reason or topic; None: a group under 10 customers. `share` of the notes, of
+    topics.
+    """
 
     bucket: date
     about: str
@@ -261,9 +263,15 @@ def standings(connection: psycopg.Connection, asked: Asked) -> list[Standing]:
 
 
 def move(
-    database: Database, me: Session, problem_id: int, to: str, *,
-    owner: str | None = None, fixed_on: date | None = None, remark: str | None = None,
-) -> None:  # fmt: skip
+    database: Database,
+    me: Session,
+    problem_id: int,
+    to: str,
+    *,
+    owner: str | None = None,
+    fixed_on: date | None = None,
+    remark: str | None = None,
+) -> None:
     """Bring a problem forward. Raises NoSuchProblem, ProblemStands, ProblemIncomplete, RoleMayNot."""
     asked = {"problem_id": problem_id, "to": to, "owner": owner, "fixed_on": fixed_on, "remark": remark}
     act(database, me, "voice", "move_problem", asked)
@@ -285,7 +293,7 @@ def digest(connection: psycopg.Connection, company: Company) -> Digest | None:
     course = courses(connection, [one.problem_id for one in found])
     yesterday = sum(
         contacts or 0 for bucket, _, contacts in _series(connection, Asked(run.until_day, run.until_day), 1)
-    )  # fmt: skip
+    )
     told = tuple(_told(one, said[one.problem_id], course[one.problem_id]) for one in found)
     notes = tuple((one.topic, one.note) for one in broken(connection, asked))
     return Digest(company.name, run.until_day, int(yesterday), told, tuple(standings(connection, asked)), notes)
@@ -298,11 +306,23 @@ def local_today(company: Company, clock: datetime) -> date:
 
 def _told(one: Problem, said: Sequence[Quote], course: Sequence[Day]) -> Told:
     return Told(
-        title=one.title, where=one.region or one.plan, began_on=one.began_on, last_burst_on=one.last_burst_on,
-        contacts=one.contacts, expected=one.expected, customers=one.customers, worth_at_risk=one.worth_at_risk,
-        currency=one.currency, at_that_time=tuple(one.at_that_time), is_expected=one.is_expected, state=one.state, owner=one.owner_department,
-        fixed_on=one.fixed_on, quotes=tuple(quote.quote for quote in said), course=tuple(course),
-    )  # fmt: skip
+        title=one.title,
+        where=one.region or one.plan,
+        began_on=one.began_on,
+        last_burst_on=one.last_burst_on,
+        contacts=one.contacts,
+        expected=one.expected,
+        customers=one.customers,
+        worth_at_risk=one.worth_at_risk,
+        currency=one.currency,
+        at_that_time=tuple(one.at_that_time),
+        is_expected=one.is_expected,
+        state=one.state,
+        owner=one.owner_department,
+        fixed_on=one.fixed_on,
+        quotes=tuple(quote.quote for quote in said),
+        course=tuple(course),
+    )
 
 
 def _series(connection: psycopg.Connection, asked: Asked, days: int) -> list[tuple[date, str, int | None]]:

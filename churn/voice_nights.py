@@ -52,7 +52,9 @@ class Ran:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """The sampled notes of the trailing weeks, each with the place of its topic (-1: none), and the topics with their ids."""
+    """The sampled notes of the trailing weeks, each with the place of its topic (-1: none), and the topics with their
+    ids.
+    """
 
     days: tuple[date, ...]
     contacts: tuple[str, ...]

@@ -1,4 +1,6 @@
-"""From what a night found to problems people can act on: opened, followed, and told with who, how much and whose words."""
+"""From what a night found to problems people can act on: opened, followed, and told with who, how much and whose
+words.
+"""
 
 from __future__ import annotations
 
@@ -53,12 +55,11 @@ class Problems:
 
     def after(self, found: Found) -> None:
         """Open what is new, and write the day of everything followed."""
-        followed = self._followed(found.day)
         if found.night is not None:
             above = [found.table.keys.names[k] for k in np.flatnonzero(found.night.goes_on)]
             self.connection.execute(query("voice", "add_burst_days"), {"day": found.day, "keys": above})
             for scope, at in _seats(found.table, found.night, (found.day - found.table.first).days):
-                self._open(scope, found, found.table, found.night, at, followed)
+                self._open(scope, found, found.table, found.night, at)
         if found.heard is not None and found.spoken is not None:
             for k in np.flatnonzero(found.heard.found):
                 scope = scope_of(found.spoken.keys.names[k])
@@ -81,15 +82,17 @@ class Problems:
         with self.connection.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(query("voice", "followed"), asked).fetchall()
 
-    def _open(
-        self, scope: Scope, found: Found, table: Table, night: bursts.Night, at: int, followed: list[dict[str, Any]]
-    ) -> None:
+    def _open(self, scope: Scope, found: Found, table: Table, night: bursts.Night, at: int) -> None:
+        followed = self._followed(found.day)
         same = [row for row in followed if row["key"] == scope.key and row["state"] not in ("fixed", "dismissed")]
         # A part that held most of it yesterday and now stands for the whole is the same problem grown.
         same = same or [
-            row for row in followed
-            if row["reason"] == scope.reason and scope.key == scope.reason and row["state"] not in ("fixed", "dismissed")
-        ]  # fmt: skip
+            row
+            for row in followed
+            if row["reason"] == scope.reason
+            and scope.key == scope.reason
+            and row["state"] not in ("fixed", "dismissed")
+        ]
         if same:
             self.connection.execute(
                 query("voice", "burst_again"), {"day": found.day, "problem_id": same[0]["problem_id"]}
@@ -103,12 +106,21 @@ class Problems:
         row = self.connection.execute(
             query("voice", "add_problem"),
             {
-                "key": scope.key, "reason": scope.reason, "region": scope.region, "plan": scope.plan,
-                "topic_id": scope.topic_id, "title": title, "began_on": began, "found_on": found.day,
-                "p_value": float(night.p_values[at]), "level": found.level, "currency": self.company.currency,
-                "at_that_time": [title for title, _ in changes], "is_expected": any(known for _, known in changes),
+                "key": scope.key,
+                "reason": scope.reason,
+                "region": scope.region,
+                "plan": scope.plan,
+                "topic_id": scope.topic_id,
+                "title": title,
+                "began_on": began,
+                "found_on": found.day,
+                "p_value": float(night.p_values[at]),
+                "level": found.level,
+                "currency": self.company.currency,
+                "at_that_time": [title for title, _ in changes],
+                "is_expected": any(known for _, known in changes),
             },
-        ).fetchone()  # fmt: skip
+        ).fetchone()
         if row is None:  # pragma: no cover - INSERT … RETURNING gives a row or raises
             return
         self.opened[row[0]] = title
@@ -116,11 +128,12 @@ class Problems:
 
     def _open_topic(self, scope: Scope, found: Found, at: int, followed: list[dict[str, Any]]) -> None:
         """A topic on the rise is told under the reason its notes are coded as, where that is known to burst already."""
-        assert found.spoken is not None and found.heard is not None and self.read is not None  # noqa: S101 - after() asks
+        if found.spoken is None or found.heard is None or self.read is None:
+            return
         reason = _main_reason(self.read, scope.topic_id)
         if any(row["reason"] == reason or row["topic_id"] == scope.topic_id for row in followed):
             return
-        self._open(scope, found, found.spoken, found.heard, at, followed)
+        self._open(scope, found, found.spoken, found.heard, at)
 
     def _write_course(self, problem_id: int, table: Table, at: int, day: date) -> None:
         """The days before a problem began and its own, against the level of the weeks before them."""
@@ -152,10 +165,13 @@ class Problems:
         self.connection.execute(
             query("voice", "add_problem_day"),
             {
-                "problem_id": problem_id, "day": day, "contacts": int(contacts), "expected": float(expected),
+                "problem_id": problem_id,
+                "day": day,
+                "contacts": int(contacts),
+                "expected": float(expected),
                 "spread": float(spread),
             },
-        )  # fmt: skip
+        )
 
     def _telling(self, scope: Scope, first: date, last: date) -> list[str]:
         """The words that mark what is said now off from what people say about this at other times."""
@@ -175,9 +191,13 @@ class Problems:
     def _asked(self, scope: Scope, first: date, last: date) -> dict[str, Any]:
         contacts = _contacts_about(self.read, scope.topic_id) if scope.topic_id is not None else None
         return {
-            "first": first, "last": last, "reason": scope.reason, "region": scope.region, "plan": scope.plan,
+            "first": first,
+            "last": last,
+            "reason": scope.reason,
+            "region": scope.region,
+            "plan": scope.plan,
             "contacts": contacts,
-        }  # fmt: skip
+        }
 
     def _tell(self, row: dict[str, Any], last: date) -> None:
         scope, problem_id = scope_of(row["key"]), row["problem_id"]
@@ -198,7 +218,7 @@ class Problems:
         self.connection.execute(query("voice", "sum_up"), summed)
 
     def _at_risk(self, people: list[dict[str, Any]]) -> int | None:
-        """Sum of worth times risk of everybody who got in touch about it, in minor units; None where nobody is scored."""
+        """Worth times risk of everybody who got in touch, in minor units; None where nobody is scored."""
         known = [p["p_churn"] * p["clv"] for p in people if p["p_churn"] is not None and p["clv"] is not None]
         return to_minor(float(sum(known)), self.company.currency) if known else None
 
@@ -222,13 +242,17 @@ class Problems:
         ranked = sorted(people, key=lambda p: -(p["p_churn"] or 0) * (p["clv"] or 0))[:MOST_LISTED]
         # By INSERT: a table with row-level security takes no COPY.
         with self.connection.cursor() as cursor:
-            cursor.executemany(query("voice", "fill_customers"), [
-                p | {
-                    "problem_id": problem_id,
-                    "worth": None if p["clv"] is None else to_minor(p["clv"], self.company.currency),
-                }
-                for p in ranked
-            ])  # fmt: skip
+            cursor.executemany(
+                query("voice", "fill_customers"),
+                [
+                    p
+                    | {
+                        "problem_id": problem_id,
+                        "worth": None if p["clv"] is None else to_minor(p["clv"], self.company.currency),
+                    }
+                    for p in ranked
+                ],
+            )
 
 
 def sort_broken_notes(connection: psycopg.Connection, fitted: Topics | None) -> int:
@@ -261,9 +285,10 @@ def _seats(table: Table, night: bursts.Night, row: int) -> list[tuple[Scope, int
 def _main_reason(read: Read, topic_id: int | None) -> str | None:
     """The reason most of a topic's notes are coded as; None where there is no such."""
     mine = [
-        reason for k, reason in zip(read.which, read.reasons, strict=True)
+        reason
+        for k, reason in zip(read.which, read.reasons, strict=True)
         if k >= 0 and read.topics.topics[k].topic_id == topic_id
-    ]  # fmt: skip
+    ]
     if not mine:
         return None
     reason, n = Counter(mine).most_common(1)[0]
@@ -274,9 +299,10 @@ def _contacts_about(read: Read | None, topic_id: int) -> list[str]:
     if read is None:
         return []
     return [
-        contact for contact, k in zip(read.contacts, read.which, strict=True)
+        contact
+        for contact, k in zip(read.contacts, read.which, strict=True)
         if k >= 0 and read.topics.topics[k].topic_id == topic_id
-    ]  # fmt: skip
+    ]
 
 
 def _main_topic(read: Read | None, contacts: list[str]) -> int | None:
@@ -286,6 +312,7 @@ def _main_topic(read: Read | None, contacts: list[str]) -> int | None:
     wanted = set(contacts)
     counted = Counter(
         read.topics.topics[k].topic_id
-        for contact, k in zip(read.contacts, read.which, strict=True) if contact in wanted and k >= 0
-    )  # fmt: skip
+        for contact, k in zip(read.contacts, read.which, strict=True)
+        if contact in wanted and k >= 0
+    )
     return counted.most_common(1)[0][0] if counted else None

@@ -1,16 +1,17 @@
 """What is rising: each day's contacts of a key against its usual level, with few false alarms over the days.
 
-A key is a reason, a reason in one region or on one plan, or a topic of the notes. Its usual level comes from the trailing
-weeks: its share of the centre's work, by weekday as far as the weeks say so, times how much work the day brought in all.
-The day's size is a weighted median over the reasons, so that one of them bursting, a bank holiday or a Monday moves
-nobody's level. Days on which a key was above its level are left out of its later levels.
+A key is a reason, a reason in one region or on one plan, or a topic of the notes. Its usual level comes from the
+trailing weeks: its share of the centre's work, by weekday as far as the weeks say so, times how much work the day
+brought in all. The day's size is a weighted median over the reasons, so that one of them bursting, a bank holiday or a
+Monday moves nobody's level. Days on which a key was above its level are left out of its later levels.
 
 Counts are negative-binomial: more spread than Poisson, by as much as the key itself has shown. What is tested is not
 "above usual" but "above usual by more than MARGIN": seasons creep, and nobody acts on a tenth.
 
 Every night asks of all keys at once. Within a night Benjamini and Hochberg (1995) hold the false-discovery rate, whole
-reasons and their parts weighed alike; over the nights LORD++ (Ramdas et al. 2017) says at which level the night is tested,
-so that the rate also holds over a hundred nights on which nothing happens, which a fixed level per night would not.
+reasons and their parts weighed alike; over the nights LORD++ (Ramdas et al. 2017) says at which level the night is
+tested, so that the rate also holds over a hundred nights on which nothing happens, which a fixed level per night would
+not.
 """
 
 from __future__ import annotations
@@ -57,7 +58,9 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class Night:
-    """What one night found, by key. `days`: 2 where yesterday belongs to it; `goes_on`: found now or earlier, and above."""
+    """What one night found, by key. `days`: 2 where yesterday belongs to it; `goes_on`: found now or earlier, and
+    above.
+    """
 
     found: Array
     goes_on: Array
@@ -71,9 +74,9 @@ class Night:
 def look(counts: Array, weekdays: Array, keys: Keys, is_burst: Array, *, level: float) -> Night:
     """Test the last of (days, k) counts against the days before, at this false-discovery rate.
 
-    `weekdays` (days,); `is_burst` (days, k): whether a key was above its level, the last day not known yet. Keys that were
-    so yesterday are followed, not tested. A part is held against the rest of its reason: where all of it rises, no part is
-    news of its own.
+    `weekdays` (days,); `is_burst` (days, k): whether a key was above its level, the last day not known yet. Keys that
+    were so yesterday are followed, not tested. A part is held against the rest of its reason: where all of it rises,
+    no part is news of its own.
     """
     today = len(counts) - 1
     sizes = day_sizes(counts[:, keys.is_whole], weekdays)

@@ -52,7 +52,7 @@ def reasons_chart(points: Iterable[tuple[date, str, float | None]], days: int, *
 
 
 def problem_chart(course: Sequence[Day], fixed_on: date | None, *, height: int = 120) -> Chart:
-    """One problem's contacts a day over the range in which nine usual days of ten lie; a rule on the day it was fixed."""
+    """One problem's contacts a day over the range of nine usual days in ten; a rule on the day it was fixed."""
     expected = np.array([one.expected for one in course])
     low, high = band(expected, np.array([one.spread for one in course]))
     frame = pd.DataFrame(

@@ -1,8 +1,8 @@
 """Which open contacts will be handed upwards: the columns the risk estimator reads for it, and why this one, in words.
 
-A contact is open while it is coded not resolved and nothing later about the same settled it. It is asked of every instant:
-will one of this customer's contacts be escalated within HORIZON_DAYS? Read are the customer's features as of that instant
-and four columns of the contact itself.
+A contact is open while it is coded not resolved and nothing later about the same settled it. It is asked of every
+instant: will one of this customer's contacts be escalated within HORIZON_DAYS? Read are the customer's features as of
+that instant and four columns of the contact itself.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def because(moved: Mapping[str, float], contact: Row, values: Row, most: int = 3
     return list(told.values())
 
 
-def _say(column: str, contact: Row, values: Row) -> tuple[str, str] | None:
+def _say(column: str, contact: Row, values: Row) -> tuple[str, str] | None:  # noqa: PLR0911 - one line a column
     """(topic, sentence) of one column; None where there is nothing to point at."""
     about = words.spoken(contact["reason"] or "no reason given")
     if column in {"times_30d", "same_reason_90d"} and contact["times_30d"] > 1:

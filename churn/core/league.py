@@ -1,7 +1,7 @@
 """Contacts worth having and contacts that should not have been needed: a league by reason.
 
-Each kind of contact is valuable or irritating to the company and to the customer (Price and Jaffe, The Best Service Is No
-Service, 2008): what neither wants is done away with first.
+Each kind of contact is valuable or irritating to the company and to the customer (Price and Jaffe, The Best Service Is
+No Service, 2008): what neither wants is done away with first.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ USUAL: tuple[tuple[tuple[str, ...], tuple[str, str]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One reason: contacts in the period, its share, the change on the period before (None: it had none) and its class."""
+    """One reason: contacts in the period, its share, the change on the period before (None: it had none) and its
+    class.
+    """
 
     reason: str
     contacts: int

@@ -53,7 +53,8 @@ def scope_of(key: str) -> Scope:
 
 
 def seat(reason: str, found: Mapping[str, float], excess: Mapping[str, float]) -> str:
-    """The key a reason's findings of one night are told under, from p-values by key found and contacts above usual by key.
+    """The key a reason's findings of one night are told under, from p-values by key found and contacts above usual by
+    key.
 
     A part when it holds most of what is above usual, or when the reason as a whole was not found; else the whole.
     """
@@ -73,7 +74,8 @@ def title_of(scope: Scope, telling: Sequence[str], ratio: float) -> str:
 
 
 def groups(values: Iterable[str | None]) -> list[tuple[str | None, int]]:
-    """(group, customers), largest first: groups of at least LEAST_GROUP; the others together as None, if they are as many.
+    """(group, customers), largest first: groups of at least LEAST_GROUP; the others together as None, if they are as
+    many.
 
     One value a customer; None and groups too small are counted together.
     """
@@ -88,7 +90,7 @@ def groups(values: Iterable[str | None]) -> list[tuple[str | None, int]]:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One day of a problem: contacts against what would have been usual; variance of a usual day = spread × expected."""
+    """One day of a problem: contacts, what would have been usual, and a usual day's variance over its mean."""
 
     day: date
     contacts: int

@@ -14,7 +14,7 @@ MOST = 5
 SHORTEST, LONGEST = 20, 240  # characters
 _EMAIL = re.compile(r"[^\s@<>\"']+@[^\s@<>\"']+\.\w+", re.UNICODE)
 _LINK = re.compile(r"(?i)\b(?:https?://|www\.)\S+")
-# Four digits or more, of any script, also in groups parted by a blank, a dot, a dash or a bracket: numbers, dates, accounts.
+# Four digits or more, of any script, also in groups parted by a blank, a dot, a dash or a bracket.
 _NUMBER = re.compile(r"(?:\+|\b)[\w-]*?\d(?:[\s().\-/]{0,2}\d){3,}[\w-]*")
 _POSTCODE = re.compile(r"(?i)\b[a-z]{1,2}\d[a-z\d]?\s*\d[a-z]{2}\b")
 _STREETS = (
@@ -30,8 +30,9 @@ _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 
 
 def mask_quote(text: str, name: str | None) -> str:
-    """`text` with everything that says who somebody is as •••: this customer's names in any case and accent, e-mail and web
-    addresses, postal addresses, and numbers of four digits or more. Names of other people are not known here and stay.
+    """`text` with everything that says who somebody is as •••: this customer's names in any case and accent, e-mail
+    and web addresses, postal addresses, and numbers of four digits or more. Names of other people are not known here
+    and stay.
     """
     shown = " ".join(visible(without_cards(text), 10_000).split())
     for pattern in (_EMAIL, _LINK, _ADDRESS, _POSTCODE, _NUMBER):
@@ -43,7 +44,9 @@ def mask_quote(text: str, name: str | None) -> str:
 
 
 def choose(notes: Sequence[tuple[str, str]], telling: Sequence[str], most: int = MOST) -> list[int]:
-    """Places of the (text, key) notes to quote: those with most of the telling words, of different customers and wording."""
+    """Places of the (text, key) notes to quote: those with most of the telling words, of different customers and
+    wording.
+    """
     wanted = [set(words.split()) for words in telling]
     seen_keys: set[str] = set()
     seen_texts: list[set[str]] = []

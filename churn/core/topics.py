@@ -1,12 +1,12 @@
 """What the notes are about: topics that keep their names from one night to the next.
 
 Notes are weighed words (tf-idf) taken apart into topics by non-negative factors (Lee and Seung 1999). Most of what
-agents type is habit ("happy with that", "call back arranged"); such words appear under every contact reason alike. So a
-word counts by how much it says about the reason (the divergence of reasons among notes with it from those of all
+agents type is habit ("happy with that", "call back arranged"); such words appear under every contact reason alike. So
+a word counts by how much it says about the reason (the divergence of reasons among notes with it from those of all
 notes), and one that says nearly nothing is left out. A company that codes no reasons keeps all words.
 
-A new fit's topics are paired with those of the fit before by the likeness of their words, one to one, for the best total
-(Hungarian method): a topic found again keeps its id and its name.
+A new fit's topics are paired with those of the fit before by the likeness of their words, one to one, for the best
+total (Hungarian method): a topic found again keeps its id and its name.
 """
 
 from __future__ import annotations

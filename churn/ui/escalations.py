@@ -20,8 +20,8 @@ def show_escalations(session: Session) -> None:
     """The list, likeliest first; nothing where no model is in use yet."""
     heading(
         "Likely to be handed upwards next",
-        help=f"Open contacts with at least {FLAGGED:.0f} times the usual chance of an escalation within {HORIZON_DAYS} days; "
-        "modelled, every night.",
+        help=f"Open contacts with at least {FLAGGED:.0f} times the usual chance of an escalation within "
+        f"{HORIZON_DAYS} days; modelled, every night.",
     )
     order = st.segmented_control(
         "Sort by", list(SORTS), default="chance", required=True, format_func=SORTS.__getitem__, key="escalation_sort",
@@ -38,8 +38,8 @@ def show_escalations(session: Session) -> None:
     for contact in waiting:
         _one(session, contact)
     st.caption(
-        f"Scored {words.moment(waiting[0].as_of, session.company.time_zone)}; {words.percent(waiting[0].usual)} of open contacts "
-        f"are handed upwards in {HORIZON_DAYS} days. At stake: worth if nothing is done, modelled."
+        f"Scored {words.moment(waiting[0].as_of, session.company.time_zone)}; {words.percent(waiting[0].usual)} of "
+        f"open contacts are handed upwards in {HORIZON_DAYS} days. At stake: worth if nothing is done, modelled."
     )
 
 
@@ -50,8 +50,9 @@ def _one(session: Session, contact: escalations.Waiting) -> None:
         since = words.moment(contact.started_at, session.company.time_zone)
         times = contact.p_escalates / max(contact.usual, 1e-9)
         text.markdown(
-            f"**{plain(words.percent(contact.p_escalates))}** · {times:.1f}× usual · account {plain(contact.customer_id, 40)}"
-            f"{plain(stake)} · {plain(words.spoken(contact.reason or 'no reason given'))}, open since {plain(since)}"
+            f"**{plain(words.percent(contact.p_escalates))}** · {times:.1f}× usual · account "
+            f"{plain(contact.customer_id, 40)}{plain(stake)} · "
+            f"{plain(words.spoken(contact.reason or 'no reason given'))}, open since {plain(since)}"
         )
         if contact.because:
             text.caption(plain(" · ".join(contact.because), 300))

@@ -37,9 +37,15 @@ def show_voice(session: Session) -> None:
     if said := st.session_state.pop("voice_said", None):
         st.info(plain(said), icon=":material/info:")
     view = st.segmented_control(
-        "View", list(VIEWS), default="rising", required=True, format_func=VIEWS.__getitem__, key="view",
-        label_visibility="collapsed", bind="query-params",
-    )  # fmt: skip
+        "View",
+        list(VIEWS),
+        default="rising",
+        required=True,
+        format_func=VIEWS.__getitem__,
+        key="view",
+        label_visibility="collapsed",
+        bind="query-params",
+    )
     show = {"rising": _rising, "topics": _topics, "league": _league, "broken": _broken}[str(view)]
     show(session, asked)
     _source(session, run)
@@ -48,13 +54,21 @@ def show_voice(session: Session) -> None:
 def _filters(run: voice.Run, choices: voice.Choices) -> voice.Asked:
     period, region, plan, reason, state = st.columns([2.2, 1.6, 1.6, 1.5, 1.5], vertical_alignment="bottom")
     days = period.segmented_control(
-        "Period", list(PERIODS), default="90", required=True, format_func=PERIODS.__getitem__, key="days", bind="query-params"
+        "Period",
+        list(PERIODS),
+        default="90",
+        required=True,
+        format_func=PERIODS.__getitem__,
+        key="days",
+        bind="query-params",
     )
     chosen = {
         "region": region.selectbox(
             "Region", choices.regions, index=None, placeholder="every region", key="region", bind="query-params"
         ),
-        "plan": plan.selectbox("Plan", choices.plans, index=None, placeholder="every plan", key="plan", bind="query-params"),
+        "plan": plan.selectbox(
+            "Plan", choices.plans, index=None, placeholder="every plan", key="plan", bind="query-params"
+        ),
         "reason": reason.selectbox(
             "About",
             choices.reasons,
@@ -135,16 +149,19 @@ def _topics(session: Session, asked: voice.Asked) -> None:
         )
     frame = pd.DataFrame(rows).sort_values("contacts", ascending=False)
     st.dataframe(
-        frame, hide_index=True, alt=f"{len(frame)} topics with contacts, change and trend over the period.",
+        frame,
+        hide_index=True,
+        alt=f"{len(frame)} topics with contacts, change and trend over the period.",
         column_config={
             "topic": st.column_config.TextColumn("Topic", width="large"),
             "contacts": st.column_config.NumberColumn("Contacts, reckoned", format="%,.0f"),
             "change": st.column_config.NumberColumn("Second half against the first", format="%+.0f %%"),
             "trend": st.column_config.LineChartColumn("Over the period", y_min=0),
         },
-    )  # fmt: skip
+    )
     st.caption(
-        "Contacts are reckoned from the share of the notes that were read, at most 400 a day. Names stay the same from night to night."
+        "Contacts are reckoned from the share of the notes that were read, at most 400 a day. "
+        "Names stay the same from night to night."
     )
     _files(frame.drop(columns="trend"), "topics")
 
@@ -160,24 +177,29 @@ def _league(session: Session, asked: voice.Asked) -> None:
         return
     contacts, share = avoidable(rows)
     st.markdown(
-        f"**{contacts:,} contacts in {voice.LEAGUE_DAYS} days, {words.percent(share)} of all, should not have been needed**: "
-        "neither we nor they wanted them."
+        f"**{contacts:,} contacts in {voice.LEAGUE_DAYS} days, {words.percent(share)} of all, should not have been "
+        "needed**: neither we nor they wanted them."
     )
     may_edit = session.person.role == "leader"
     frame = pd.DataFrame([_standing(row) for row in rows])
     kinds = st.column_config.SelectboxColumn
     edited = st.data_editor(
-        frame, hide_index=True, key=f"league-{asked.region}-{asked.plan}", alt="Contact reasons with contacts, share, change and class.",
+        frame,
+        hide_index=True,
+        key=f"league-{asked.region}-{asked.plan}",
+        alt="Contact reasons with contacts, share, change and class.",
         disabled=["about", "contacts", "share", "change", "advice", *([] if may_edit else ["to_us", "to_them"])],
         column_order=["about", "contacts", "share", "change", "to_us", "to_them", "advice"],
         column_config={
-            "about": "About", "contacts": st.column_config.NumberColumn(f"Contacts, {voice.LEAGUE_DAYS} days", format="%,d"),
+            "about": "About",
+            "contacts": st.column_config.NumberColumn(f"Contacts, {voice.LEAGUE_DAYS} days", format="%,d"),
             "share": st.column_config.ProgressColumn("Share of all", min_value=0, max_value=1, format="percent"),
             "change": st.column_config.NumberColumn(f"On the {voice.LEAGUE_DAYS} days before", format="%+.0f %%"),
             "to_us": kinds("To us", options=["valuable", "irritating"], required=True),
-            "to_them": kinds("To them", options=["valuable", "irritating"], required=True), "advice": "So",
+            "to_them": kinds("To them", options=["valuable", "irritating"], required=True),
+            "advice": "So",
         },
-    )  # fmt: skip
+    )
     if may_edit:
         _classify(session, frame, edited)
     st.caption(
@@ -190,9 +212,15 @@ def _league(session: Session, asked: voice.Asked) -> None:
 def _standing(row: Standing) -> dict[str, object]:
     change = None if row.change is None else row.change * 100
     return {
-        "reason": row.reason, "about": words.spoken(row.reason), "contacts": row.contacts, "share": row.share, "change": change,
-        "to_us": row.to_us, "to_them": row.to_them, "advice": row.advice,
-    }  # fmt: skip
+        "reason": row.reason,
+        "about": words.spoken(row.reason),
+        "contacts": row.contacts,
+        "share": row.share,
+        "change": change,
+        "to_us": row.to_us,
+        "to_them": row.to_them,
+        "advice": row.advice,
+    }
 
 
 def _classify(session: Session, before: pd.DataFrame, after: pd.DataFrame) -> None:
@@ -229,9 +257,9 @@ def _broken(session: Session, asked: voice.Asked) -> None:
 def _source(session: Session, run: voice.Run) -> None:
     rate = f", that night at a level of {run.level:.4f}" if run.level is not None else ""
     st.caption(
-        f"Inbound contacts up to {words.day(run.until_day, date.min)}, counted {words.moment(run.ran_at, session.company.time_zone)}. "
-        f"A problem is what lies above its usual level by more than chance allows; of all found, at most {RATE:.0%} are expected to "
-        f"be false{rate}."
+        f"Inbound contacts up to {words.day(run.until_day, date.min)}, counted "
+        f"{words.moment(run.ran_at, session.company.time_zone)}. A problem is what lies above its usual level by more "
+        f"than chance allows; of all found, at most {RATE:.0%} are expected to be false{rate}."
     )
     text, mail, _ = st.columns([2, 2, 4])
     for column, label, make, ending, kind in (
@@ -239,9 +267,14 @@ def _source(session: Session, run: voice.Run) -> None:
         (mail, "Digest as a mail", digest.as_html, "html", "text/html"),
     ):
         column.download_button(
-            label, partial(_digest, session, make), f"voice-{run.until_day:%Y-%m-%d}.{ending}", kind,
-            key=f"digest-{ending}", width="stretch", icon=":material/mail:",
-        )  # fmt: skip
+            label,
+            partial(_digest, session, make),
+            f"voice-{run.until_day:%Y-%m-%d}.{ending}",
+            kind,
+            key=f"digest-{ending}",
+            width="stretch",
+            icon=":material/mail:",
+        )
 
 
 def _digest(session: Session, make: Callable[[digest.Digest], str]) -> str:

@@ -50,8 +50,11 @@ def show_problem(
                 st.markdown(f"> {plain(quote.quote, 300)}")
             effect = effect_of(course, problem.began_on, problem.fixed_on)
             if effect is not None:
-                st.markdown(f"**{plain(effect_in_words(effect).capitalize())}**", help="Against the level before it was fixed: "
-                            "what would have come had it gone on. No experiment: it may have ended by itself.")  # fmt: skip
+                st.markdown(
+                    f"**{plain(effect_in_words(effect).capitalize())}**",
+                    help="Against the level before it was fixed: "
+                    "what would have come had it gone on. No experiment: it may have ended by itself.",
+                )
             elif problem.state == "fixed":
                 st.caption("What the fix saved shows from the day after it.")
         if course:
@@ -70,13 +73,15 @@ def _owner(problem: voice.Problem) -> list[Flag]:
 
 
 def _figures(problem: voice.Problem) -> str:
-    lines = [f"{rise_in_words(problem.contacts, problem.expected)}, "
-             f"{words.day(problem.began_on, problem.last_burst_on)} to {words.day(problem.last_burst_on, problem.last_burst_on)}."]  # fmt: skip
+    last = problem.last_burst_on
+    rise = rise_in_words(problem.contacts, problem.expected)
+    lines = [f"{rise}, {words.day(problem.began_on, last)} to {words.day(last, last)}."]
     if problem.customers >= LEAST_GROUP:
         lines.append(f"{words.count(problem.customers, 'customer')} got in touch about it.")
     if problem.worth_at_risk is not None and problem.customers >= LEAST_GROUP:
         lines.append(
-            f"{show(problem.worth_at_risk, problem.currency)} at risk: what they are worth times their chance of leaving; modelled."
+            f"{show(problem.worth_at_risk, problem.currency)} at risk: what they are worth times their chance of "
+            "leaving; modelled."
         )
     if problem.at_that_time:
         lines.append(f"At that time: {', '.join(problem.at_that_time)}.")
@@ -111,34 +116,50 @@ def _who(session: Session, problem: voice.Problem, quotes: Sequence[voice.Quote]
     for step in steps:
         remark = f": {step.remark}" if step.remark else ""
         st.caption(
-            plain(f"{words.moment(step.happened_at, session.company.time_zone)} · {step.person}: {STATES[step.from_state]} → "
-                  f"{STATES[step.to_state]}{remark}", 400)
-        )  # fmt: skip
+            plain(
+                f"{words.moment(step.happened_at, session.company.time_zone)} · {step.person}: "
+                f"{STATES[step.from_state]} → "
+                f"{STATES[step.to_state]}{remark}",
+                400,
+            )
+        )
 
 
 def _accounts(problem: voice.Problem, touched: Sequence[voice.Touched]) -> None:
     frame = pd.DataFrame(
         [
             {
-                "account": one.customer_id, "region": one.region, "plan": one.plan, "contacts": one.contacts, "last on": one.last_on,
+                "account": one.customer_id,
+                "region": one.region,
+                "plan": one.plan,
+                "contacts": one.contacts,
+                "last on": one.last_on,
                 "chance of leaving": one.p_churn,
-                f"worth ({problem.currency})": None if one.worth is None else float(to_major(one.worth, problem.currency)),
+                f"worth ({problem.currency})": None
+                if one.worth is None
+                else float(to_major(one.worth, problem.currency)),
             }
             for one in touched
         ]
-    )  # fmt: skip
+    )
     st.dataframe(
-        frame.head(MOST_LISTED), hide_index=True, alt="Accounts with most worth at risk, without names.",
+        frame.head(MOST_LISTED),
+        hide_index=True,
+        alt="Accounts with most worth at risk, without names.",
         column_config={
             "chance of leaving": st.column_config.NumberColumn(format="percent"),
             f"worth ({problem.currency})": st.column_config.NumberColumn(format="%,.0f"),
         },
-    )  # fmt: skip
+    )
     st.caption(f"{words.count(len(touched), 'account')} with most at risk, of {problem.customers:,}; no names.")
     st.download_button(
-        "Take the accounts along as CSV", lambda: export.to_csv(frame), f"problem-{problem.problem_id}.csv", "text/csv",
-        key=f"csv-{problem.problem_id}", icon=":material/download:",
-    )  # fmt: skip
+        "Take the accounts along as CSV",
+        lambda: export.to_csv(frame),
+        f"problem-{problem.problem_id}.csv",
+        "text/csv",
+        key=f"csv-{problem.problem_id}",
+        icon=":material/download:",
+    )
 
 
 def _acts(session: Session, problem: voice.Problem) -> None:
@@ -148,13 +169,20 @@ def _acts(session: Session, problem: voice.Problem) -> None:
     owner, day, remark, *buttons = st.columns([3, 2, 3, *([1.6] * len(nexts))], vertical_alignment="bottom")
     options = sorted({*owners, *([problem.owner_department] if problem.owner_department else [])})
     owner.selectbox(
-        "Owner department", options, index=options.index(problem.owner_department) if problem.owner_department else None,
-        accept_new_options=True, placeholder="whose is it?", key=f"owner-{key}",
-    )  # fmt: skip
+        "Owner department",
+        options,
+        index=options.index(problem.owner_department) if problem.owner_department else None,
+        accept_new_options=True,
+        placeholder="whose is it?",
+        key=f"owner-{key}",
+    )
     day.date_input(
-        "Fixed on", value=problem.fixed_on, min_value=problem.began_on, max_value=voice.local_today(session.company, session.clock),
+        "Fixed on",
+        value=problem.fixed_on,
+        min_value=problem.began_on,
+        max_value=voice.local_today(session.company, session.clock),
         key=f"fixed-{key}",
-    )  # fmt: skip
+    )
     remark.text_input("Remark", key=f"remark-{key}", max_chars=300)
     for column, state in zip(buttons, nexts, strict=True):
         column.button(
@@ -167,8 +195,15 @@ def _move(session: Session, problem: voice.Problem, state: str) -> None:
     key, typed = problem.problem_id, st.session_state
     fixed_on = typed.get(f"fixed-{key}") if state == "fixed" else None
     try:
-        voice.move(session.database, session.me, key, state, owner=typed.get(f"owner-{key}"), fixed_on=fixed_on,
-                   remark=typed.get(f"remark-{key}"))  # fmt: skip
+        voice.move(
+            session.database,
+            session.me,
+            key,
+            state,
+            owner=typed.get(f"owner-{key}"),
+            fixed_on=fixed_on,
+            remark=typed.get(f"remark-{key}"),
+        )
         typed["voice_said"] = f"{problem.title}: {STATES[state]}."
     except Refusal as refusal:
         typed["voice_said"] = str(refusal)

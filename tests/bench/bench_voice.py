@@ -2,14 +2,14 @@
 
     python3 -m tests.bench.bench_voice [seed ...]
 
-For each seed a company of 20,000 customers is simulated for two years and every night is tested as the job does it, with
-what was known by then. A finding is true when the truth has an event of that reason reaching into its days: a planted burst,
-or a change some department announced (bill run, outage …). All others are false; those on the days on which the truth has
-nothing at all are counted apart. Nothing but this evaluation reads the truth. Smaller companies have the same bursts with
-fewer contacts: how far down they are still found is the power of the test.
+For each seed a company of 20,000 customers is simulated for two years and every night is tested as the job does it,
+with what was known by then. A finding is true when the truth has an event of that reason reaching into its days: a
+planted burst, or a change some department announced (bill run, outage …). All others are false; those on the days on
+which the truth has nothing at all are counted apart. Nothing but this evaluation reads the truth. Smaller companies
+have the same bursts with fewer contacts: how far down they are still found is the power of the test.
 
-The page reads aggregates whose size does not grow with contacts: days × reasons × regions × plans. They are filled as for
-1,000,000 customers with 20 million contacts, and the page's queries timed against the bare sum.
+The page reads aggregates whose size does not grow with contacts: days × reasons × regions × plans. They are filled as
+for 1,000,000 customers with 20 million contacts, and the page's queries timed against the bare sum.
 """
 
 from __future__ import annotations
@@ -138,14 +138,16 @@ def main() -> int:
     share = false / max(false + found, 1)
     per_100 = 100 * quiet / sum(one.quiet_days for one in judged)
     print(
-        f"found within a day: {found} of {planted}; false-discovery rate {share:.1%}; {per_100:.2f} false in 100 quiet days"
+        f"found within a day: {found} of {planted}; false-discovery rate {share:.1%}; "
+        f"{per_100:.2f} false in 100 quiet days"
     )
     print("\npower: planted bursts by the contacts they bring, over smaller companies of the same seeds")
     smaller = [evaluate(seed, size) for size in SIZES for seed in seeds[:3]]
     _print_power([*judged, *smaller])
     small_false = sum(one.false for one in smaller)
     print(
-        f"false at the smaller sizes: {small_false} beside {sum(one.found for one in smaller)} planted found within a day"
+        f"false at the smaller sizes: {small_false} beside {sum(one.found for one in smaller)} planted "
+        "found within a day"
     )
     print()
     _page()
@@ -199,7 +201,10 @@ def _time(settings: Settings, owner: psycopg.Connection) -> None:
     with db.connect(settings, "leader") as connection:
         for days in (90, 365):
             asked = voice.Asked(last - timedelta(days=days - 1), last)
-            bare = "SELECT day, reason, sum(contacts) FROM desk.reason_days WHERE day BETWEEN %s AND %s GROUP BY day, reason"
+            bare = (
+                "SELECT day, reason, sum(contacts) FROM desk.reason_days WHERE day BETWEEN %s AND %s "
+                "GROUP BY day, reason"
+            )
             plain = _median(lambda b=bare, a=asked: owner.execute(b, [a.first, a.last]).fetchall())
             chart = _median(lambda a=asked: voice.reasons_over_time(connection, a))
             print(f"  {days:3} days: chart {chart:6.1f}, bare query {plain:6.1f}, ratio {chart / plain:.2f}")

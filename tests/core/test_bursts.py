@@ -17,7 +17,9 @@ WEEK = np.array([1.3, 1.2, 1.1, 1.0, 1.0, 0.6, 0.4])
 
 
 def weeks(seed: int = 1, days: int = DAYS, times: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """(days, reasons) Poisson counts with a weekday pattern, and the weekdays; the last day is a Thursday, the mean day."""
+    """(days, reasons) Poisson counts with a weekday pattern, and the weekdays; the last day is a Thursday, the mean
+    day.
+    """
     weekdays = (np.arange(days) - days + 4) % 7
     rng = np.random.default_rng(seed)
     return rng.poisson(times * LEVELS * WEEK[weekdays][:, None]), weekdays
@@ -26,7 +28,9 @@ def weeks(seed: int = 1, days: int = DAYS, times: int = 1) -> tuple[np.ndarray, 
 def keys(*parts: str) -> bursts.Keys:
     names = (*REASONS, *parts)
     return bursts.Keys(
-        names, np.array([n.split("|")[0] for n in names], dtype=object), np.array(["|" not in n for n in names])
+        names,
+        np.array([n.split("|", maxsplit=1)[0] for n in names], dtype=object),
+        np.array(["|" not in n for n in names]),
     )
 
 

@@ -26,22 +26,22 @@ QUIET = [].append  # a listener who says nothing
 # 600 customers of three regions and two plans; ten weeks of six reasons; from BEGAN on thirty a day more in the north.
 CENTRE = """
 INSERT INTO feed.customers (customer_id, name, joined_on, region, currency)
-SELECT 'C' || n, 'Zebedee Quill' || chr(65 + n %% 20), '2024-01-01',
-       (ARRAY['North', 'South', 'West'])[1 + n %% 3], 'GBP'
+SELECT 'C' || n, 'Zebedee Quill' || chr(65 + n % 20), '2024-01-01',
+       (ARRAY['North', 'South', 'West'])[1 + n % 3], 'GBP'
 FROM generate_series(1, 600) n;
 INSERT INTO feed.subscriptions (subscription_id, customer_id, product, plan, started_on, monthly_price)
-SELECT 'S' || n || k, 'C' || n, 'fibre', CASE k WHEN 1 THEN 'Copper' ELSE 'Fibre ' || n %% 2 END, '2024-01-01', 20 + k
+SELECT 'S' || n || k, 'C' || n, 'fibre', CASE k WHEN 1 THEN 'Copper' ELSE 'Fibre ' || n % 2 END, '2024-01-01', 20 + k
 FROM generate_series(1, 600) n, generate_series(1, 2) k;
 INSERT INTO feed.contacts (contact_id, customer_id, started_at, channel, direction, reason, notes)
-SELECT format('T%%s-%%s-%%s', d, r, k), 'C' || 1 + (d * 31 + r * 17 + k * 7) %% 600,
+SELECT format('T%s-%s-%s', d, r, k), 'C' || 1 + (d * 31 + r * 17 + k * 7) % 600,
        timestamptz '2026-11-14T10:00Z' - make_interval(days => d, mins => k), 'call', 'in',
        (ARRAY['fault', 'billing', 'account', 'payment', 'price', 'usage'])[r],
        'passed security ' || (ARRAY['router shows no light', 'bill too high', 'locked out of app', 'card declined',
                                     'seen cheaper elsewhere', 'data used up'])[r] || ' all sorted'
 FROM generate_series(0, 70) d, generate_series(1, 6) r,
-     generate_series(1, (ARRAY[24, 16, 14, 12, 10, 10])[r] + (d * 5 + r * 3) %% 4) k;
+     generate_series(1, (ARRAY[24, 16, 14, 12, 10, 10])[r] + (d * 5 + r * 3) % 4) k;
 INSERT INTO feed.contacts (contact_id, customer_id, started_at, channel, direction, reason, notes)
-SELECT format('B%%s-%%s', d, k), 'C' || 3 * (1 + (d * 30 + k) %% 190),
+SELECT format('B%s-%s', d, k), 'C' || 3 * (1 + (d * 30 + k) % 190),
        timestamptz '2026-11-14T14:00Z' - make_interval(days => d, mins => k),
        'chat', 'in', 'fault', 'Zebedee says hub red light since update, ring 07700 900123'
 FROM generate_series(0, 2) d, generate_series(1, 30) k;
@@ -53,12 +53,17 @@ INSERT INTO feed.contacts (contact_id, customer_id, started_at, channel, directi
 """
 
 
+def fill(owner: psycopg.Connection) -> None:
+    """Put the small centre's customers, lines and contacts into a company that is there."""
+    for statement in CENTRE.split(";\n"):
+        if statement.strip():
+            owner.execute(statement)
+
+
 @pytest.fixture
 def centre(owner: psycopg.Connection) -> psycopg.Connection:
     populate(owner)
-    for statement in CENTRE.replace("%%", "%").split(";\n"):
-        if statement.strip():
-            owner.execute(statement)
+    fill(owner)
     return owner
 
 

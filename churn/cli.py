@@ -440,7 +440,7 @@ def staff(asked: argparse.Namespace) -> int:
         elif asked.what == "leave":
             people.change(database, asked.person, is_active=False)
         for one in people.everyone(database):
-            told = f"{one.staff_id:12}{one.role:15}{one.team or '–':12}{one.name:28}{one.sign_in or '–'}"
+            told = f"{one.staff_id:12}{one.role:15}{one.team or '–':18}{one.name:28}{one.sign_in or '–'}"
             print(told if one.is_active else f"{told}  (left)")
     finally:
         database.close()

@@ -4,7 +4,9 @@ way back to the page somebody was on their way to when they had to sign in.
 
 from __future__ import annotations
 
+import hashlib
 import re
+from base64 import b64encode
 from collections.abc import Callable
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
@@ -16,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 # Streamlit's scripts come from here alone; it writes styles of its own, draws charts in workers and on canvas.
 CONTENT_RULES = (
     "default-src 'self'",
-    "script-src 'self' 'wasm-unsafe-eval' 'unsafe-eval'",  # Vega compiles the expressions of a chart
+    "script-src 'self' 'wasm-unsafe-eval' 'unsafe-eval' {inline}",  # Vega compiles the expressions of a chart
     "style-src 'self' 'unsafe-inline'",
     "img-src 'self' data: blob:",
     "font-src 'self' data:",
@@ -28,7 +30,6 @@ CONTENT_RULES = (
     "frame-ancestors 'none'",
 )
 HEADERS = {
-    "content-security-policy": "; ".join(CONTENT_RULES),
     "x-frame-options": "DENY",
     "x-content-type-options": "nosniff",
     "referrer-policy": "same-origin",  # the way back is read off it; nobody else is told a caller's number
@@ -42,11 +43,21 @@ LONGEST_RETURN = 2_000  # characters of path and query
 LOGIN, CALLBACK = "/auth/login", "/oauth2callback"
 
 
+def content_policy(index: str) -> str:
+    """The content security policy for a page whose own inline scripts, and no others, may run."""
+    digests = (
+        hashlib.sha256(script.encode()).digest() for script in re.findall(r"<script>(.*?)</script>", index, re.S)
+    )
+    inline = " ".join(f"'sha256-{b64encode(digest).decode()}'" for digest in digests)
+    return "; ".join(CONTENT_RULES).format(inline=inline)
+
+
 class Front:
     """The door in front of Streamlit: headers, hidden paths, the origin of a websocket, the way back."""
 
-    def __init__(self, app: ASGIApp, *, is_page: Callable[[str], bool], origin: str | None) -> None:
+    def __init__(self, app: ASGIApp, *, is_page: Callable[[str], bool], origin: str | None, index: str = "") -> None:
         self.app, self.is_page, self.origin = app, is_page, origin
+        self.headers = HEADERS | {"content-security-policy": content_policy(index)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass on."""
@@ -72,7 +83,7 @@ class Front:
         async def told(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
+                for name, value in self.headers.items():
                     headers.setdefault(name, value)
                 if self.origin is not None and self.origin.startswith("https:"):
                     headers.setdefault("strict-transport-security", "max-age=31536000; includeSubDomains")

@@ -67,7 +67,8 @@ def configure(stream: Any = None) -> None:
         if isinstance(logger, logging.Logger) and name.startswith(("streamlit", "uvicorn", "websockets")):
             logger.handlers.clear()
             logger.propagate = True
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs whole addresses
+    for name in ("httpx", "uvicorn.access"):  # they log whole addresses
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def begin_request() -> str:

@@ -14,11 +14,13 @@ import webbrowser
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+from streamlit import file_util
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.web.server.starlette import App
 
@@ -76,7 +78,14 @@ def serve_forever(
         PROJECT / "app.py",
         lifespan=partial(_lifespan, address=address, opens_browser=opens_browser),
         routes=_routes(Health(database)),
-        middleware=[Middleware(Front, is_page=pages.__contains__, origin=provider.origin if provider else None)],
+        middleware=[
+            Middleware(
+                Front,
+                is_page=pages.__contains__,
+                origin=provider.origin if provider else None,
+                index=(Path(file_util.get_static_dir()) / "index.html").read_text("utf-8"),
+            )
+        ],
         on_script_error=_show_error,
     )
     ended = housekeeping.start(database)

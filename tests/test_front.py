@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 
 import pytest
 from starlette.applications import Starlette
@@ -10,8 +11,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
+from streamlit import file_util
 
-from churn.front import RETURN_COOKIE, Front
+from churn.front import RETURN_COOKIE, Front, content_policy
 
 with warnings.catch_warnings(action="ignore"):  # it will want another httpx some day
     from starlette.testclient import TestClient
@@ -121,6 +123,13 @@ def test_behind_tls_every_cookie_is_secure_and_the_browser_remembers() -> None:
 def test_every_answer_says_what_a_browser_may_do(name: str, value: str) -> None:
     with client() as browser:
         assert value in browser.get("/desk").headers[name]
+
+
+def test_streamlits_own_inline_scripts_may_run_and_no_other() -> None:
+    index = (Path(file_util.get_static_dir()) / "index.html").read_text()
+    assert content_policy(index).count("'sha256-") == index.count("<script>") > 0
+    assert "sha256" not in content_policy("<script src=x></script>")
+    assert "'sha256-RFWPLDbv2BY+rCkDzsE+0fr8ylGr2R2faWMhq4lfEQc='" in content_policy("<script>doSomething();</script>")
 
 
 @pytest.mark.parametrize("path", ["/_stcore/metrics", "/_stcore/script-health-check"])

@@ -24,6 +24,7 @@ STYLE = """<style>
 [data-testid="stMainBlockContainer"] {padding-top: 4.2rem; padding-bottom: 2rem;}
 [data-testid="stMain"] h2, [data-testid="stMain"] h3, [data-testid="stMain"] h4 {padding: 0;}
 </style>"""
+ICON = "📞"  # drawn by the browser; an icon by name would be fetched from somebody else's server
 # page → title, icon, who may see it
 PAGES = {
     "desk": ("Desk", ":material/support_agent:", ("agent", "supervisor")),
@@ -65,8 +66,8 @@ class Session:
 
 def gate(page: str) -> Session:
     """Who is here, and may they see this page? Stops the run with a sentence when not."""
-    title, icon, roles = PAGES[page]
-    st.set_page_config(page_title=f"{title} · Keepline", page_icon=icon, layout="wide")
+    title, _, roles = PAGES[page]
+    st.set_page_config(page_title=f"{title} · Keepline", page_icon=ICON, layout="wide")
     st.html(STYLE)
     found = _arrived.get() or _arrive()
     _arrived.set(None)
@@ -133,7 +134,7 @@ def _home(first: Any) -> None:
     """Where no page was asked for: the first one of the role, with what the URL says besides."""
     found = _arrived.get()
     if isinstance(found, sign_in.NotHere):
-        st.set_page_config(page_title="Keepline", page_icon=":material/support_agent:", layout="wide")
+        st.set_page_config(page_title="Keepline", page_icon=ICON, layout="wide")
         sign_in.show_door(found)
     if first is not None:
         st.switch_page(first, query_params=st.query_params.to_dict())

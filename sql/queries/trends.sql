@@ -258,12 +258,14 @@ ON CONFLICT (is_only) DO UPDATE SET as_of = excluded.as_of, since_on = excluded.
 SELECT as_of, since_on, landmark_on, refreshed_at FROM desk.trend_state
 
 -- values --
--- What can be filtered by: every plan, region, segment and band of tenure there is.
-SELECT 'plan' AS cut, plan AS value, sum(live) AS live FROM desk.trend_months GROUP BY plan
-UNION ALL SELECT 'region', region, sum(live) FROM desk.trend_months GROUP BY region
-UNION ALL SELECT 'segment', segment, sum(live) FROM desk.trend_months GROUP BY segment
-UNION ALL SELECT 'tenure', tenure, sum(live) FROM desk.trend_months GROUP BY tenure
-ORDER BY 1, 3 DESC, 2
+-- What can be filtered by: every plan, region, segment and band of tenure there was when the newest month began.
+WITH newest AS (
+    SELECT plan, region, segment, tenure, sum(live) AS live FROM desk.trend_months
+    WHERE month = (SELECT max(month) FROM desk.trend_months) GROUP BY plan, region, segment, tenure
+)
+SELECT v.cut, v.value, sum(n.live) AS live
+FROM newest n CROSS JOIN LATERAL (VALUES ('plan', n.plan), ('region', n.region), ('segment', n.segment), ('tenure', n.tenure)) v (cut, value)
+GROUP BY v.cut, v.value ORDER BY 1, 3 DESC, 2
 
 -- months --
 -- One row per month and value of one way to tell customers apart, filtered: live at the start, left in it by way of leaving.

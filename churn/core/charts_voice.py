@@ -16,7 +16,7 @@ from churn.core.bursts import band
 from churn.core.problems import Day
 
 Chart = alt.LayerChart | alt.FacetChart
-MOST_LINES = 6
+MOST_LINES = 5  # the theme has as many colours
 AXIS = alt.Axis(format="%-d %b", grid=False, labelOverlap=True, tickCount=8)
 
 

@@ -20,8 +20,8 @@ from churn.ui.gate import Session
 from churn.ui.pieces import heading, plain
 from churn.ui.voice_card import show_problem
 
-PERIODS = {"30": "30 days", "90": "90 days", "365": "a year"}
-VIEWS = {"rising": "Rising", "topics": "Topics", "league": "Worth having?", "broken": "What is broken"}
+PERIODS = {"30": "30 days", "90": "90 days", "365": "365 days"}  # the URL carries what is read
+VIEWS = {"rising": "Rising", "topics": "Topics", "league": "Worth having", "broken": "What is broken"}
 NOT_YET = "Nothing is counted yet: the nightly job does it, or `python3 -m churn voice` now."
 
 
@@ -133,12 +133,13 @@ def _topics(session: Session, asked: voice.Asked) -> None:
     by_topic: dict[str, list[tuple[date, float]]] = {}
     for point in points:
         by_topic.setdefault(point.about, []).append((point.bucket, float(point.contacts or 0)))
-    half = asked.first + (asked.last - asked.first) / 2
+    first = min(point.bucket for point in points)  # notes are read of the trailing weeks only
+    half = first + (asked.last - first) / 2
     rows = []
     for topic, known in by_topic.items():
         early = sum(n for day, n in known if day < half)
         late = sum(n for day, n in known if day >= half)
-        line = trend(known, min(p.bucket for p in points), asked.last, asked.bucket_days)
+        line = trend(known, first, asked.last, asked.bucket_days)
         rows.append(
             {
                 "topic": topic,

@@ -75,7 +75,10 @@ def _owner(problem: voice.Problem) -> list[Flag]:
 def _figures(problem: voice.Problem) -> str:
     last = problem.last_burst_on
     rise = rise_in_words(problem.contacts, problem.expected)
-    lines = [f"{rise}, {words.day(problem.began_on, last)} to {words.day(last, last)}."]
+    when = f"on {words.day(last, last)}"
+    if problem.began_on != last:
+        when = f"{words.day(problem.began_on, last)} to {words.day(last, last)}"
+    lines = [f"{rise}, {when}."]
     if problem.customers >= LEAST_GROUP:
         lines.append(f"{words.count(problem.customers, 'customer')} got in touch about it.")
     if problem.worth_at_risk is not None and problem.customers >= LEAST_GROUP:

@@ -79,7 +79,11 @@ def test_nobody_else(page: AppTest, told: psycopg.Connection, who: str) -> None:
 
 @pytest.mark.parametrize(
     ("view", "says"),
-    [("topics", "at most 400 a day"), ("league", "should not have been needed"), ("broken", "No agent wrote down")],
+    [
+        ("Topics", "at most 400 a day"),
+        ("Worth having", "should not have been needed"),
+        ("What is broken", "No agent wrote down"),
+    ],
 )
 def test_each_view_opens_from_its_url(page: AppTest, told: psycopg.Connection, view: str, says: str) -> None:
     page.query_params["view"] = view

@@ -367,6 +367,30 @@ class ChangeHasBegun(Refusal):
     code = "KL863"
 
 
+class NoSuchModelToUse(Refusal):
+    """There is no such model to put into use."""
+
+    code = "KL871"
+
+
+class ModelInUse(Refusal):
+    """This version is in use already."""
+
+    code = "KL872"
+
+
+class OwnModel(Refusal):
+    """You made this model; somebody else must put it into use."""
+
+    code = "KL873"
+
+
+class PromotionUnexplained(Refusal):
+    """Say in a few words why this model is put into use."""
+
+    code = "KL874"
+
+
 class AppendOnly(Refusal):
     """Rows of the ledger are never changed or removed; add a row that corrects."""
 

@@ -226,3 +226,13 @@ GRANT EXECUTE ON FUNCTION desk.settle_difference TO keepline_finance;
 GRANT USAGE ON SCHEMA report TO keepline_report;
 GRANT SELECT ON report.concessions, report.month_closes TO keepline_report;
 GRANT EXECUTE ON FUNCTION report.in_units TO keepline_report;
+
+-- Models and data --------------------------------------------------------------------------------------------------------
+-- The night measures and profiles; no row names a customer. Who may look at models may look at all of it; the rows that were
+-- set aside stay the administrator's. A model goes into use by a function that asks who made it.
+
+GRANT SELECT, INSERT, DELETE ON desk.model_bins, desk.model_drift, desk.trial_arms, desk.data_profiles TO keepline_batch;
+GRANT SELECT ON desk.model_bins, desk.model_drift, desk.trial_arms, desk.prediction_tenths TO
+    keepline_leader, keepline_finance, keepline_analyst, keepline_admin;
+GRANT SELECT ON desk.data_profiles TO keepline_leader, keepline_analyst, keepline_admin;
+GRANT EXECUTE ON FUNCTION desk.promote_model TO keepline_leader, keepline_analyst, keepline_admin;

@@ -58,10 +58,10 @@ def funnel_chart(funnel: Funnel, agents: pd.DataFrame) -> Chart:
             "said:N", title=None, legend=alt.Legend(orient="top", columns=2, labelLimit=340),
             scale=alt.Scale(domain=list(SAID.values()), range=list(SHAPES.values())),
         ),
-        color=alt.Color("said:N", title=None, scale=alt.Scale(domain=list(SAID.values())), legend=None),
+        color=alt.Color("said:N", title=None, scale=alt.Scale(domain=list(SAID.values()))),
         size=alt.condition(pick, alt.value(240), alt.value(90)),
     ).add_params(pick)  # fmt: skip
-    return alt.layer(*_limits(funnel, most, x), strokes, marks).properties(height=340)
+    return alt.layer(*_limits(funnel, most, x), strokes, marks).properties(height=420)
 
 
 def _limits(funnel: Funnel, most: float, x: alt.X) -> Sequence[alt.Chart]:

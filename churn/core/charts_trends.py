@@ -19,6 +19,13 @@ MOST_CURVES = 6
 DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [12, 4], [4, 2]]  # told apart without colour
 
 
+def _legend(*, columns: int) -> alt.Legend:
+    """A legend above the picture whose signs are as strong as the lines, not as pale as the bands."""
+    return alt.Legend(
+        orient="top", columns=columns, labelLimit=220, symbolType="stroke", symbolOpacity=1, symbolStrokeWidth=3
+    )
+
+
 def churn_by_month(rates: pd.DataFrame, *, is_grouped: bool) -> Chart:
     """Rates of leaving with their intervals. One group: a line a way of leaving; several: by choice, a line each.
 
@@ -30,7 +37,7 @@ def churn_by_month(rates: pd.DataFrame, *, is_grouped: bool) -> Chart:
     )
     pick = alt.selection_point(name=PICK, fields=["month", "line"], on="click", empty=False)
     x = alt.X("month:T", title=None, axis=alt.Axis(format="%b %y", grid=False))
-    colour = alt.Color("line:N", title=None, legend=alt.Legend(orient="top", columns=4, labelLimit=180))
+    colour = alt.Color("line:N", title=None, legend=_legend(columns=4))
     tip = [
         alt.Tooltip("month:T", format="%B %Y"), alt.Tooltip("line:N", title="who"),
         alt.Tooltip("rate:Q", format=".2%", title="left in the month"),
@@ -53,7 +60,7 @@ def churn_by_month(rates: pd.DataFrame, *, is_grouped: bool) -> Chart:
         .add_params(pick)
     )
     layers = [line, points] if is_grouped else [band, line, points]
-    return alt.layer(*layers).properties(height=260)
+    return alt.layer(*layers).properties(height=280)
 
 
 def curve_frame(tables: Mapping[str, Table], *, most: int = MOST_CURVES, every_days: int = 15) -> pd.DataFrame:
@@ -105,7 +112,7 @@ def survival(frame: pd.DataFrame, *, since: str) -> Chart:
     x = alt.X("month:Q", title=f"months since {since}", axis=alt.Axis(grid=False, tickMinStep=6))
     y = alt.Y("staying:Q", title="still a customer", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%"))
     scale = alt.Scale(domain=groups)
-    colour = alt.Color("group:N", title=None, scale=scale, legend=alt.Legend(orient="top", columns=3, labelLimit=220))
+    colour = alt.Color("group:N", title=None, scale=scale, legend=_legend(columns=3))
     tip = [
         alt.Tooltip("group:N"), alt.Tooltip("month:Q", format=".0f"),
         alt.Tooltip("staying:Q", format=".1%", title="still a customer"),
@@ -119,7 +126,7 @@ def survival(frame: pd.DataFrame, *, since: str) -> Chart:
         strokeDash=alt.StrokeDash("group:N", legend=None, scale=alt.Scale(domain=groups, range=DASHES)),
         strokeWidth=alt.condition(pick, alt.value(4), alt.value(2)),
     ).add_params(pick)  # fmt: skip
-    return alt.layer(band, line).properties(height=280)
+    return alt.layer(band, line).properties(height=360)
 
 
 def heat(cells: pd.DataFrame) -> Chart:
@@ -165,7 +172,7 @@ def predicted_and_happened(groups: pd.DataFrame) -> Chart:
             alt.Tooltip("customers:Q", format=",", title="customers"),
         ],
     )  # fmt: skip
-    return alt.layer(same, bar, points).properties(height=260)
+    return alt.layer(same, bar, points).properties(height=280)
 
 
 def save_rates(rates: pd.DataFrame) -> Chart:
@@ -175,7 +182,7 @@ def save_rates(rates: pd.DataFrame) -> Chart:
     pick = alt.selection_point(name=PICK, fields=["month"], on="click", empty=False)
     x = alt.X("month:T", title="month of the call", axis=alt.Axis(format="%b %y", grid=False))
     scale = alt.Scale(domain=order)
-    colour = alt.Color("measure:N", title=None, scale=scale, legend=alt.Legend(orient="top"))
+    colour = alt.Color("measure:N", title=None, scale=scale, legend=_legend(columns=4))
     base = alt.Chart(frame)
     band = base.mark_area(opacity=0.1).encode(x=x, y="low:Q", y2="high:Q", color=colour)
     line = base.mark_line().encode(
@@ -190,7 +197,7 @@ def save_rates(rates: pd.DataFrame) -> Chart:
             alt.Tooltip("high:Q", format=".1%", title="at most (95 %)"), alt.Tooltip("callers:Q", format=","),
         ],
     ).add_params(pick)  # fmt: skip
-    return alt.layer(band, line, points).properties(height=240)
+    return alt.layer(band, line, points).properties(height=280)
 
 
 def driver_bars(drivers: Sequence[Driver]) -> Chart:

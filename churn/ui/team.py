@@ -51,9 +51,9 @@ def show_team(session: Session) -> None:
             _funnel(ground, people)
             _figures(session, people)
             _rotate(people)
-            _wins(connection, people)
+            _wins(connection, session, people)
             _topics(connection, people)
-            _words(connection, people)
+            _words(connection, session, people)
     if ground is None:
         st.info(NOT_YET, icon=":material/inbox:")
     elif not people:
@@ -110,6 +110,8 @@ def _figures(session: Session, people: Sequence[team.Agent]) -> None:
         frame, hide_index=True, alt="Figures of each agent by name.",
         column_config={
             "expected": st.column_config.NumberColumn(format="%.1f", help="Saves expected of these callers."),
+            "at least": st.column_config.NumberColumn(format="%+.1f", help="95 % interval of the figure before."),
+            "at most": st.column_config.NumberColumn(format="%+.1f", help="95 % interval of the figure before."),
             "above in 100": st.column_config.NumberColumn(
                 format="%+.1f", help="Saves above expected in 100 calls, drawn to the mean by what chance explains."
             ),
@@ -192,7 +194,7 @@ def _rotate(people: Sequence[team.Agent]) -> None:
         )
 
 
-def _wins(connection: psycopg.Connection, people: Sequence[team.Agent]) -> None:
+def _wins(connection: psycopg.Connection, session: Session, people: Sequence[team.Agent]) -> None:
     shown = {person.staff_id for person in people}
     found = [win for win in team.small_wins(connection) if win["staff_id"] in shown]
     heading("Small wins of the day")
@@ -202,7 +204,7 @@ def _wins(connection: psycopg.Connection, people: Sequence[team.Agent]) -> None:
     by_name: dict[str, list[str]] = {}
     for win in found:
         by_name.setdefault(win["name"], []).append(f"{win['times']} × {win['what']}")
-    st.caption(f"{found[0]['won_on']}")
+    st.caption(words.day(found[0]["won_on"], session.clock))
     for name, told in by_name.items():
         st.markdown(f"**{plain(name)}** {plain('; '.join(told))}", anchors=False)
 
@@ -237,7 +239,7 @@ def _topic_row(name: str, topic: str, told: Topic) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _words(connection: psycopg.Connection, people: Sequence[team.Agent]) -> None:
+def _words(connection: psycopg.Connection, session: Session, people: Sequence[team.Agent]) -> None:
     shown = {person.staff_id for person in people}
     found = [said for said in team.customers_words(connection) if said["staff_id"] in shown]
     heading(
@@ -246,7 +248,7 @@ def _words(connection: psycopg.Connection, people: Sequence[team.Agent]) -> None
     if not found:
         st.caption("No marks from customers in the last 30 days.")
     for said in found[:12]:
+        when = words.day(said["said_on"], session.clock)
         st.markdown(
-            f"{said['csat']} of 5 · {plain(said['name'])} · {said['said_on']} · “{plain(said['words'], 240)}”",
-            anchors=False,
+            f"{said['csat']} of 5 · {plain(said['name'])} · {when} · “{plain(said['words'], 240)}”", anchors=False
         )

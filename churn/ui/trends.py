@@ -109,7 +109,7 @@ def _months(connection: psycopg.Connection, session: Session, narrowed: Filter) 
         charts.churn_by_month(shown, is_grouped=bool(by)), on_select="rerun", key="months", alt=_said(rates)
     )
     unfinished = " The last month is not over." if _is_open(session, shown["month"].max()) else ""
-    st.caption(f"{RATE} {plain(narrowed.said)}.{unfinished} Choose a point to see who they are.")
+    st.caption(f"{RATE} Shown: {plain(narrowed.said)}.{unfinished} Choose a point to see who they are.")
     export_row(shown, "churn-by-month")
     for point in _points(picked):
         show_leavers(connection, _month_mark(point, str(by), narrowed), "months")

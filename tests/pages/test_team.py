@@ -29,8 +29,8 @@ def filled(database: Settings, owner: psycopg.Connection) -> psycopg.Connection:
             "INSERT INTO desk.agent_outcomes (staff_id, team, since_on, until_on, calls, saved, expected, variance, "
             "usual_calls, difference, told, shrunk, low, high, zone, retained_margin, given, asks, ask_gap, offers, "
             "overrides, referrals_asked, referrals_made, referrals_missed, hard_run, hard_share) "
-            "VALUES (%s, %s, '2026-01-01', '2026-08-01', 200, %s, 130, 40, 200, %s, %s, %s, -0.05, 0.2, %s, 9000, 3000, 4, 12.5, 9, 2, 3, 1, 2, "
-            "%s, 0.5)",
+            "VALUES (%s, %s, '2026-01-01', '2026-08-01', 200, %s, 130, 40, 200, %s, %s, %s, -0.05, 0.2, %s, 9000, "
+            "3000, 4, 12.5, 9, 2, 3, 1, 2, %s, 0.5)",
             [who, team, saved, told, told, told / 2, zone, run],
         )
         owner.execute("INSERT INTO desk.agent_topics VALUES (%s, 'cancel', 60, 50, 38, 0.03, 0.2)", [who])

@@ -46,6 +46,19 @@ class Found:
     heard: bursts.Night | None
 
 
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """Where a finding is told: its key's place in a table, how sure, how many days; the topic that gave it away."""
+
+    scope: Scope
+    table: Table
+    night: bursts.Night
+    at: int
+    p_value: float
+    days: int
+    topic_id: int | None
+
+
 class Problems:
     """The problems being followed while nights go by."""
 
@@ -58,12 +71,11 @@ class Problems:
         if found.night is not None:
             above = [found.table.keys.names[k] for k in np.flatnonzero(found.night.goes_on)]
             self.connection.execute(query("voice", "add_burst_days"), {"day": found.day, "keys": above})
-            for scope, at in _seats(found.table, found.night, (found.day - found.table.first).days):
-                self._open(scope, found, found.table, found.night, at)
+            for seat in _seats(found.table, found.night, found.day):
+                self._open(seat, found)
         if found.heard is not None and found.spoken is not None:
             for k in np.flatnonzero(found.heard.found):
-                scope = scope_of(found.spoken.keys.names[k])
-                self._open_topic(scope, found, int(k), self._followed(found.day))
+                self._open_topic(found, int(k))
         self._follow(found, self._followed(found.day))
 
     def sum_up(self, last: date) -> None:
@@ -82,24 +94,20 @@ class Problems:
         with self.connection.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(query("voice", "followed"), asked).fetchall()
 
-    def _open(self, scope: Scope, found: Found, table: Table, night: bursts.Night, at: int) -> None:
-        followed = self._followed(found.day)
-        same = [row for row in followed if row["key"] == scope.key and row["state"] not in ("fixed", "dismissed")]
+    def _open(self, seat: Seat, found: Found) -> None:
+        scope, table, at = seat.scope, seat.table, seat.at
+        followed = [row for row in self._followed(found.day) if row["state"] not in ("fixed", "dismissed")]
         # A part that held most of it yesterday and now stands for the whole is the same problem grown.
-        same = same or [
-            row
-            for row in followed
-            if row["reason"] == scope.reason
-            and scope.key == scope.reason
-            and row["state"] not in ("fixed", "dismissed")
+        same = [row for row in followed if row["key"] == scope.key] or [
+            row for row in followed if row["reason"] == scope.reason and scope.key == scope.reason
         ]
         if same:
             self.connection.execute(
                 query("voice", "burst_again"), {"day": found.day, "problem_id": same[0]["problem_id"]}
             )
             return
-        began = found.day - timedelta(days=int(night.days[at]) - 1)
-        ratio = float(table.counts[(found.day - table.first).days, at] / max(night.expected[at], 1e-9))
+        began = found.day - timedelta(days=seat.days - 1)
+        ratio = float(table.counts[(found.day - table.first).days, at] / max(seat.night.expected[at], 1e-9))
         near = {"day": began, "days": CHANGE_DAYS, "reason": scope.reason, "region": scope.region, "plan": scope.plan}
         changes = self.connection.execute(query("voice", "changes_near"), near).fetchall()
         title = problems.title_of(scope, self._telling(scope, began, found.day), ratio)
@@ -110,11 +118,11 @@ class Problems:
                 "reason": scope.reason,
                 "region": scope.region,
                 "plan": scope.plan,
-                "topic_id": scope.topic_id,
+                "topic_id": seat.topic_id,
                 "title": title,
                 "began_on": began,
                 "found_on": found.day,
-                "p_value": float(night.p_values[at]),
+                "p_value": seat.p_value,
                 "level": found.level,
                 "currency": self.company.currency,
                 "at_that_time": [title for title, _ in changes],
@@ -126,14 +134,25 @@ class Problems:
         self.opened[row[0]] = title
         self._write_course(row[0], table, at, found.day)
 
-    def _open_topic(self, scope: Scope, found: Found, at: int, followed: list[dict[str, Any]]) -> None:
-        """A topic on the rise is told under the reason its notes are coded as, where that is known to burst already."""
+    def _open_topic(self, found: Found, at: int) -> None:
+        """A topic on the rise is told under the reason its notes are coded as, counted by codes; else by its notes
+        alone.
+        """
         if found.spoken is None or found.heard is None or self.read is None:
             return
+        scope = scope_of(found.spoken.keys.names[at])
         reason = _main_reason(self.read, scope.topic_id)
-        if any(row["reason"] == reason or row["topic_id"] == scope.topic_id for row in followed):
+        followed = self._followed(found.day)
+        if any(row["topic_id"] == scope.topic_id or (reason and row["reason"] == reason) for row in followed):
             return
-        self._open(scope, found, found.spoken, found.heard, at)
+        p_value, days = float(found.heard.p_values[at]), int(found.heard.days[at])
+        if reason is None or found.night is None or reason not in found.table.place:
+            self._open(Seat(scope, found.spoken, found.heard, at, p_value, days, scope.topic_id), found)
+            return
+        excess = _excess(found.table, found.night, found.day, reason)
+        key = problems.seat(reason, dict.fromkeys(excess, p_value), excess)
+        place = found.table.place[key]
+        self._open(Seat(scope_of(key), found.table, found.night, place, p_value, days, scope.topic_id), found)
 
     def _write_course(self, problem_id: int, table: Table, at: int, day: date) -> None:
         """The days before a problem began and its own, against the level of the weeks before them."""
@@ -177,8 +196,8 @@ class Problems:
         """The words that mark what is said now off from what people say about this at other times."""
         now = [row["notes"] for row in self._notes(scope, first, last)]
         if scope.topic_id is not None and self.read is not None:
-            name = next(t.name for t in self.read.topics.topics if t.topic_id == scope.topic_id)
-            return name.split(" · ")
+            names = (topic.name for topic in self.read.topics.topics if topic.topic_id == scope.topic_id)
+            return next(names, "").split(" · ")
         whole = Scope(scope.reason)
         before = self._notes(whole, first - timedelta(days=AGAINST_DAYS), first - timedelta(days=1))
         return topics.distinctive(now, [row["notes"] for row in before])
@@ -268,18 +287,24 @@ def sort_broken_notes(connection: psycopg.Connection, fitted: Topics | None) -> 
     return len(rows)
 
 
-def _seats(table: Table, night: bursts.Night, row: int) -> list[tuple[Scope, int]]:
-    """What a night's findings are told under, one for each reason: (scope, place in the table)."""
-    today, names = table.counts, table.keys.names
+def _seats(table: Table, night: bursts.Night, day: date) -> list[Seat]:
+    """What a night's findings are told under, one for each reason."""
+    names = table.keys.names
     found = np.flatnonzero(night.found)
     seats = []
     for reason in sorted({str(table.keys.reasons[k]) for k in found}):
-        mine = [int(k) for k in np.flatnonzero(table.keys.reasons == reason)]
-        p_values = {names[k]: float(night.p_values[k]) for k in mine if night.found[k]}
-        excess = {names[k]: float(today[row, k] - night.expected[k]) for k in mine}
-        key = problems.seat(reason, p_values, excess)
-        seats.append((scope_of(key), table.place[key]))
+        p_values = {names[k]: float(night.p_values[k]) for k in found if table.keys.reasons[k] == reason}
+        key = problems.seat(reason, p_values, _excess(table, night, day, reason))
+        at = table.place[key]
+        seats.append(Seat(scope_of(key), table, night, at, float(night.p_values[at]), int(night.days[at]), None))
     return seats
+
+
+def _excess(table: Table, night: bursts.Night, day: date, reason: str) -> dict[str, float]:
+    """Contacts above the usual by key, of one reason and its parts."""
+    row = (day - table.first).days
+    mine = np.flatnonzero(table.keys.reasons == reason)
+    return {table.keys.names[k]: float(table.counts[row, k] - night.expected[k]) for k in mine}
 
 
 def _main_reason(read: Read, topic_id: int | None) -> str | None:

@@ -86,6 +86,8 @@ def _figures(problem: voice.Problem) -> str:
             f"{show(problem.worth_at_risk, problem.currency)} at risk: what they are worth times their chance of "
             "leaving; modelled."
         )
+    if problem.reason is None:
+        lines.append("Counted in the notes that were read: no reason is coded.")
     if problem.at_that_time:
         lines.append(f"At that time: {', '.join(problem.at_that_time)}.")
     if problem.topic:

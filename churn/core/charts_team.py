@@ -51,7 +51,7 @@ def funnel_chart(funnel: Funnel, agents: pd.DataFrame) -> Chart:
         alt.Tooltip("told:Q", format="+.1f", title="mix of callers allowed for"),
     ]  # fmt: skip
     base = alt.Chart(frame)
-    strokes = base.mark_rule(opacity=0.45).encode(x=x, y=y, y2="told:Q")
+    strokes = base.mark_rule(opacity=0.6, color="gray").encode(x=x, y=y, y2="told:Q")
     marks = base.mark_point(filled=True, size=90).encode(
         x=x, y=y, tooltip=tip,
         shape=alt.Shape(

@@ -162,7 +162,7 @@ def predicted_and_happened(groups: pd.DataFrame) -> Chart:
     base = alt.Chart(groups).encode(
         x=alt.X("chance:Q", title="predicted to leave", scale=scale, axis=alt.Axis(format="%", grid=False))
     )
-    bar = base.mark_rule().encode(y=alt.Y("low:Q", scale=scale, title=None), y2="high:Q")
+    bar = base.mark_rule(color="gray").encode(y=alt.Y("low:Q", scale=scale, title=None), y2="high:Q")
     points = base.mark_point(filled=True, size=70).encode(
         y=alt.Y("rate:Q", title="left", scale=scale, axis=alt.Axis(format="%")),
         shape=alt.Shape("label:N", title=None, legend=alt.Legend(orient="top")),

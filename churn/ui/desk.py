@@ -34,6 +34,8 @@ def show_caller(session: Session, asked: Asked) -> None:
         if held is None:
             return
         st.session_state["case"] = (key, *held)
+        if asked.by == "search":
+            st.query_params["account"] = held[0].facts.customer.customer_id  # a reload finds them again
     _, card, in_use = st.session_state["case"]
     show_who(session, card)
     left, right = st.columns([2, 1])

@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from churn import voice_nights
 from churn.settings import PROJECT, Settings
+from tests.factories import put
 from tests.ledger_world import populate
 from tests.test_voice import LAST, QUIET, fill, problem
 
@@ -51,6 +52,7 @@ def test_a_problem_is_shown_with_who_and_in_whose_words(page: AppTest, told: psy
 
 
 def test_a_leader_accepts_and_fixes_it_and_sees_the_history(page: AppTest, told: psycopg.Connection) -> None:
+    put(told, "change_events", owner_department="Network", starts_at="2026-01-05T10:00Z")
     key = problem(told).problem_id
     page.run().button(key=f"to-accepted-{key}").click().run()
     assert "Say which department owns it" in shown(page)

@@ -10,6 +10,7 @@ import hashlib
 import io
 import pickle
 import platform
+from collections.abc import Sequence
 from datetime import datetime
 from importlib.metadata import version
 from typing import Any
@@ -18,6 +19,7 @@ import psycopg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from churn.core.drift import Bins
 from churn.core.records import ModelVersion
 from churn.queries import query
 
@@ -97,6 +99,22 @@ def register_refusal(
         sha256=None,
         created_by=by,
     )
+
+
+def keep_bins(connection: psycopg.Connection, model_version: int, bins: Sequence[tuple[Bins, bool, int]]) -> None:
+    """Keep how training's customers were spread: bins, whether they are of the model's chances, how many customers."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            query("models", "keep_bins"),
+            [
+                {
+                    "model_version": model_version, "is_score": is_score, "column_name": one.column,
+                    "edges": None if one.edges is None else list(one.edges), "names": list(one.names),
+                    "shares": list(one.shares), "customers": customers,
+                }
+                for one, is_score, customers in bins
+            ],
+        )  # fmt: skip
 
 
 def promote(connection: psycopg.Connection, model_version: int, by: str) -> str:

@@ -23,6 +23,7 @@ MOVED, DRIFTED = 0.1, 0.25
 LEAST = 1e-4
 TENTHS = np.arange(1, 10) / 10
 MOST_LEVELS = 12
+FEWEST = 10  # customers: a word fewer of them have is not named
 MISSING, OTHER = "missing", "any other"
 
 
@@ -75,7 +76,8 @@ def learn(column: str, values: pd.Series) -> Bins:
     numbers = _numbers(values)
     if numbers is None:
         levels = values.map(to_level)
-        common = [str(level) for level in levels.value_counts().index[:MOST_LEVELS]]
+        sizes = levels.value_counts()
+        common = [str(level) for level in sizes[sizes >= FEWEST].index[:MOST_LEVELS]]
         bare = Bins(column, (*common, OTHER, MISSING), ())
     else:
         held = numbers[np.isfinite(numbers)]

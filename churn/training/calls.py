@@ -14,6 +14,7 @@ from churn.core import features
 from churn.core.demand import Demand, EffectInUse, staying_given_saved
 from churn.core.effect import LOG_COLUMNS, ConcessionEffect
 from churn.core.fitted import Fitted
+from churn.core.judge import calibration
 from churn.core.outlook import DAYS_A_MONTH, Economics, look_ahead, margins, risk_of
 from churn.core.refusals import NoBetterThanUsual, NotEnoughData
 from churn.core.risk import ChurnRisk
@@ -55,7 +56,9 @@ def fit_why(job: Job) -> Trained:
         kept = Fitted(LikelyWhy(SEED).fit(frame, reasons), tuple(frame.columns))
     except (NotEnoughData, NoBetterThanUsual) as refusal:
         return job.refuse("why", refusal)
-    return job.keep("why", kept, metrics)
+    trained = job.keep("why", kept, metrics)
+    job.keep_bins(trained, frame)
+    return trained
 
 
 def fit_effect(job: Job, chance: Fitted[ChurnRisk] | None, curve: Fitted[TenureCurve] | None) -> Trained:
@@ -138,10 +141,20 @@ def _judge_why(frame: pd.DataFrame, reasons: list[str], cut: int) -> dict[str, A
     truth = [truth[i] for i in held]
     shares = np.tile([judged.usual_[name] for name in chances.columns], (len(held), 1))
     first = chances.iloc[held].idxmax(axis=1).to_numpy()
+    is_right = first == np.array(truth)
+    named = [list(chances.columns).index(name) for name in truth]
+    of_truth = chances.iloc[held].to_numpy()[np.arange(len(held)), named]
+    gained = np.log(of_truth) - np.log(shares[np.arange(len(held)), named])
     return {
         "rows": len(held),
         "log_loss": float(log_loss(truth, chances.iloc[held].to_numpy(), labels=list(chances.columns))),
         "log_loss_of_the_rate": float(log_loss(truth, shares, labels=list(chances.columns))),
-        "first_is_right": float(np.mean(first == np.array(truth))),
+        "first_is_right": float(np.mean(is_right)),
         "usual_is_right": float(np.mean(np.array(truth) == max(judged.usual_, key=lambda name: judged.usual_[name]))),
+        # Whether what is named first with a chance is right as often as that says.
+        "calibration": calibration(is_right.astype(int), chances.iloc[held].max(axis=1).to_numpy()),
+        "held_out": {
+            "log_loss_gain": float(gained.mean()),
+            "log_loss_gain_error": float(gained.std(ddof=1) / np.sqrt(len(gained))),
+        },
     }

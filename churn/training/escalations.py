@@ -16,7 +16,7 @@ from churn import escalations, store
 from churn.core import escalation, features
 from churn.core.escalation import HORIZON_DAYS, MONOTONE
 from churn.core.fitted import Fitted
-from churn.core.judge import judge
+from churn.core.model_judgement import judgement
 from churn.core.refusals import LeakSuspected, NoBetterThanUsual, NotEnoughData
 from churn.core.risk import ChurnRisk
 from churn.training.job import SEED, Job, Trained, must_help
@@ -44,7 +44,9 @@ def fit_escalation(job: Job) -> Trained:
         judged = _fitted(job, frame[~is_test], outcome[~is_test])
         if not 0 < outcome[is_test].sum() < is_test.sum():
             raise NotEnoughData(int(is_test.sum()), int(outcome[is_test].sum()), rows_needed=100, fewer_needed=1)
-        metrics = judge(outcome[is_test], judged.predict_proba(frame[is_test])[:, 1])
+        held_out = judged.predict_proba(frame[is_test])[:, 1]
+        metrics = judgement(outcome[is_test], held_out, frame[is_test])
+        metrics["rivalry"] = job.rivalry("escalation", (frame[is_test], outcome[is_test]), held_out, cut)
         must_help(metrics)
         job.tell(f"escalation: AUC {metrics['auc']:.3f} on {metrics['rows']:,} open contacts not seen")
         estimator = _fitted(job, frame, outcome)
@@ -52,7 +54,9 @@ def fit_escalation(job: Job) -> Trained:
         return job.refuse("escalation", refusal, HORIZON_DAYS)
     metrics |= {"judged_on": "the newest quarter of a year", "columns": list(estimator.feature_names_in_)}
     kept = Fitted(estimator, tuple(estimator.feature_names_in_))
-    return job.keep("escalation", kept, metrics, HORIZON_DAYS)
+    trained = job.keep("escalation", kept, metrics, HORIZON_DAYS)
+    job.keep_bins(trained, frame[list(kept.columns)], held_out)
+    return trained
 
 
 def learning_rows(job: Job, marks: list[datetime]) -> tuple[pd.DataFrame, np.ndarray[Any, Any], np.ndarray[Any, Any]]:

@@ -7,14 +7,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import psycopg
 
 from churn import registry
-from churn.core import records
+from churn.core import features, records
+from churn.core.drift import Bins, learn
+from churn.core.fitted import Fitted
+from churn.core.model_judgement import against
 from churn.core.refusals import NoBetterThanUsual
 
 Tell = Callable[[str], None]
+Array = np.ndarray[Any, Any]
 SEED = 20240501
+MOST_BINNED = 20_000  # customers that bins are made of
+SCORE = "chance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +58,36 @@ class Job:
             self.connection, kind, model, data_as_of=self.until, horizon_days=horizon_days, metrics=metrics, by=self.by
         )
         return Trained(kind, number, metrics)
+
+    def keep_bins(self, trained: Trained, frame: pd.DataFrame, chance: Array | None = None) -> None:
+        """Keep how training's rows fell into bins of each column, and held-out chances likewise: what drift is from."""
+        if len(frame) > MOST_BINNED:
+            frame = frame.sample(MOST_BINNED, random_state=SEED)
+        bins: list[tuple[Bins, bool, int]] = [(learn(str(c), frame[c]), False, len(frame)) for c in frame.columns]
+        if chance is not None:
+            bins.append((learn(SCORE, pd.Series(chance)), True, len(chance)))
+        registry.keep_bins(self.connection, trained.model_version, bins)
+
+    def rivalry(
+        self, kind: str, test: tuple[pd.DataFrame, Array], chance: Array, since: datetime
+    ) -> dict[str, Any] | None:
+        """The model in use on the rows (columns, outcome) the new one is judged on; None without one that can be read.
+
+        `since`: when the outcomes of these rows began. A model that learned from later data has seen some of them.
+        """
+        frame, outcome = test
+        champion = registry.current(self.connection).get(kind)
+        if champion is None:
+            return None
+        try:
+            fitted: Fitted[Any] = registry.load(self.connection, champion.model_version)
+        except (registry.ModelTampered, registry.ModelOfOtherLibraries):
+            return None
+        missing = {name: features.absent_value(name) for name in fitted.columns if name not in frame.columns}
+        # As it was fitted: both without the shift to another base rate.
+        said = fitted.estimator.predict_proba(frame.assign(**missing)[list(fitted.columns)])[:, 1]
+        told: dict[str, Any] = against(outcome, said, chance)
+        return told | {"champion": champion.model_version, "has_seen_some": champion.data_as_of > since}
 
     def refuse(self, kind: str, refusal: Exception, horizon_days: int | None = None) -> Trained:
         self.tell(f"{kind}: no model. {refusal}")

@@ -17,8 +17,9 @@ from sklearn.model_selection import train_test_split
 
 from churn import store
 from churn.core import features, records
-from churn.core.fitted import Fitted, shift_to
-from churn.core.judge import judge
+from churn.core.fitted import Fitted, rebased, shift_to
+from churn.core.landmarks import landmark_calibration
+from churn.core.model_judgement import judgement
 from churn.core.outlook import DAYS_A_MONTH
 from churn.core.refusals import LeakSuspected, NoBetterThanUsual, NotEnoughData
 from churn.core.risk import ChurnRisk
@@ -70,7 +71,9 @@ def fit_risk(job: Job, curve: Fitted[TenureCurve] | None) -> tuple[Fitted[ChurnR
         learn, test = _parted(sets)
         job.tell(f"risk: learning from {len(learn[1]):,} rows, {int(learn[1].sum()):,} of them left")
         judged = _fitted(*learn, job.tell)
-        metrics = judge(test[1], judged.predict_proba(test[0][list(judged.feature_names_in_)])[:, 1])
+        held_out = judged.predict_proba(test[0][list(judged.feature_names_in_)])[:, 1]
+        metrics = judgement(test[1], held_out, test[0])
+        metrics["rivalry"] = job.rivalry("risk", test, held_out, marks[0])
         job.tell(
             f"risk: AUC {metrics['auc']:.3f}, log loss {metrics['log_loss']:.3f} on {metrics['rows']:,} rows not seen"
         )
@@ -93,7 +96,9 @@ def fit_risk(job: Job, curve: Fitted[TenureCurve] | None) -> tuple[Fitted[ChurnR
             f"risk: re-based from {metrics['rate']:.1%} in the data to {rate:.1%} in {job.company.horizon_days} days"
         )
     kept = Fitted(estimator, tuple(estimator.feature_names_in_), shift)
-    return kept, job.keep("risk", kept, metrics, job.company.horizon_days)
+    trained = job.keep("risk", kept, metrics, job.company.horizon_days)
+    job.keep_bins(trained, frame[list(kept.columns)], rebased(held_out, shift))
+    return kept, trained
 
 
 def true_rate(company: records.Company, curve: Fitted[TenureCurve] | None, live: pd.DataFrame) -> float | None:
@@ -183,5 +188,24 @@ def fit_survival(job: Job) -> tuple[Fitted[TenureCurve] | None, Trained]:
         "dropped": dict(curve.dropped_),
         "choice": curve.choice_,
     }
+    metrics |= {"held_out": _landmarks(job, frame, lives, entry)}
     kept = Fitted(curve, tuple(frame.columns))
-    return kept, job.keep("survival", kept, metrics)
+    trained = job.keep("survival", kept, metrics)
+    job.keep_bins(trained, frame)
+    return kept, trained
+
+
+def _landmarks(
+    job: Job, frame: pd.DataFrame, lives: pd.DataFrame, entry: np.ndarray[Any, Any] | float
+) -> dict[str, Any]:
+    """Landmark calibration on a quarter of the customers, by a curve learned from the others; no rows with too few."""
+    since = np.broadcast_to(np.asarray(entry, dtype=float), len(lives))
+    months, left = lives["duration_months"].to_numpy(dtype=float), lives["is_event"].to_numpy(dtype=bool)
+    learn, test = train_test_split(np.arange(len(lives)), test_size=0.25, stratify=left, random_state=SEED)
+    job.tell(f"survival: judging on {len(test):,} customers kept apart")
+    try:
+        curve = TenureCurve(seed=SEED).fit(frame.iloc[learn], since[learn], months[learn], left[learn])
+    except NotEnoughData:
+        return {"rows": len(test), "landmarks": []}
+    cells = landmark_calibration(curve, frame.iloc[test], since[test], months[test], left[test])
+    return {"rows": len(test), "landmarks": cells}

@@ -19,6 +19,11 @@ FROM desk.model_versions ORDER BY model_version DESC LIMIT 200
 -- The bytes of one model, their digest and what they were made with.
 SELECT kind, artifact, sha256, libraries FROM desk.model_versions WHERE model_version = %(model_version)s
 
+-- keep_bins --
+-- How training's customers fell into the bins of one column, or into those of the model's chances.
+INSERT INTO desk.model_bins (model_version, is_score, column_name, edges, names, shares, customers)
+VALUES (%(model_version)s, %(is_score)s, %(column_name)s, %(edges)s, %(names)s, %(shares)s, %(customers)s)
+
 -- retire --
 -- Make room for a newly promoted model of the same kind.
 UPDATE desk.model_versions SET status = 'retired'

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -41,14 +41,18 @@ def profile(days: Days, slots: Array, *, closed: NDArray[np.bool_] | None = None
 def half_hours(day: date, time_zone: str) -> list[tuple[datetime, int]]:
     """Every half-hour of a local day, its instant and slot: 46 when the clocks go forward, 50 when they go back."""
     zone = ZoneInfo(time_zone)
-    at = datetime.combine(day, time(0), zone).astimezone(UTC)
-    end = datetime.combine(day + timedelta(days=1), time(0), zone).astimezone(UTC)
+    at = _midnight(day, zone)
+    end = _midnight(day + timedelta(days=1), zone)
     found = []
     while at < end:
         local = at.astimezone(zone)
         found.append((at, local.hour * 2 + local.minute // 30))
         at += timedelta(minutes=30)
     return found
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
 
 
 def shares_of(day: date, time_zone: str, of_weekday: Array) -> list[tuple[datetime, float]]:

@@ -25,7 +25,8 @@ INSERT INTO desk.volume_half_hours (queue, starts_at, contacts, calls, handled, 
 SELECT coalesce(t.queue, 'no queue'),
        date_bin('30 minutes', t.started_at, (t.started_at AT TIME ZONE z.time_zone)::date::timestamp AT TIME ZONE z.time_zone),
        count(*), count(*) FILTER (WHERE t.is_call), count(*) FILTER (WHERE t.is_call AND t.ended_at IS NOT NULL),
-       coalesce(sum(extract(epoch FROM least(t.ended_at - t.started_at, interval '4 hours'))) FILTER (WHERE t.is_call), 0)
+       coalesce(sum(extract(epoch FROM least(t.ended_at - t.started_at, interval '4 hours')))
+                FILTER (WHERE t.is_call AND t.ended_at IS NOT NULL), 0)
 FROM (SELECT *, channel ~* %(channels)s::text AS is_call FROM contacts) t
 CROSS JOIN (SELECT coalesce((SELECT time_zone FROM desk.company), 'UTC') AS time_zone) z
 WHERE t.direction = 'in' AND t.started_at >= (%(first)s::date::timestamp AT TIME ZONE z.time_zone)

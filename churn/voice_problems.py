@@ -102,9 +102,7 @@ class Problems:
             row for row in followed if row["reason"] == scope.reason and scope.key == scope.reason
         ]
         if same:
-            self.connection.execute(
-                query("voice", "burst_again"), {"day": found.day, "problem_id": same[0]["problem_id"]}
-            )
+            self._burst_again(same[0]["problem_id"], found.day)
             return
         began = found.day - timedelta(days=seat.days - 1)
         ratio = float(table.counts[(found.day - table.first).days, at] / max(seat.night.expected[at], 1e-9))
@@ -177,8 +175,10 @@ class Problems:
                 count = table.counts[(found.day - table.first).days, at]
                 self._write_day(row["problem_id"], found.day, count, night.expected[at], night.spread[at])
                 if night.goes_on[at]:
-                    asked = {"day": found.day, "problem_id": row["problem_id"]}
-                    self.connection.execute(query("voice", "burst_again"), asked)
+                    self._burst_again(row["problem_id"], found.day)
+
+    def _burst_again(self, problem_id: int, day: date) -> None:
+        self.connection.execute(query("voice", "burst_again"), {"day": day, "problem_id": problem_id})
 
     def _write_day(self, problem_id: int, day: date, contacts: int, expected: float, spread: float) -> None:
         self.connection.execute(

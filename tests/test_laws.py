@@ -40,18 +40,22 @@ PSYCOPG_ROOMS = (
     "churn/team.py",
     "churn/team_job.py",
     "churn/training/calls.py",
-    "churn/training/escalations.py",
     "churn/training/job.py",
     "churn/training/leaving.py",
     "churn/trend_job.py",
     "churn/trends.py",
     "churn/faults.py",
     "churn/logs.py",
+    "churn/escalations.py",
     "churn/voice.py",
     "churn/voice_nights.py",
     "churn/voice_problems.py",
     "churn/volume.py",
     "churn/volume_nights.py",
+    "churn/data_job.py",
+    "churn/data_reports.py",
+    "churn/drift_job.py",
+    "churn/model_reports.py",
 )
 PAGES_MAY_IMPORT = ("churn.ui", "churn.casework", "churn.store", "churn.core.charts", "churn.core.records")
 PAGE_LINES = 65

@@ -73,8 +73,11 @@ def judge(settings: Settings, *, progress: Tell) -> Judged:
         except NotEnoughData as refusal:
             return Judged(0, len(calls), 0, 0, str(refusal))
         with connection.transaction():
-            for name in ("clear_outcomes", "clear_funnel", "clear_topics", "clear_wins", "clear_words"):
-                connection.execute(query("team", name))
+            connection.execute(query("team", "clear_outcomes"))
+            connection.execute(query("team", "clear_funnel"))
+            connection.execute(query("team", "clear_topics"))
+            connection.execute(query("team", "clear_wins"))
+            connection.execute(query("team", "clear_words"))
             told = _write_outcomes(connection, calls, expected, as_of, company.currency)
             _write_topics(connection, calls, expected)
             _write_wins(connection, as_of)

@@ -16,7 +16,7 @@ import pandas as pd
 import psycopg
 from psycopg.rows import dict_row
 
-from churn import db, registry, store
+from churn import db, registry, store, trends
 from churn.core import features
 from churn.core.drivers import Driver, compare
 from churn.core.fitted import Fitted
@@ -130,17 +130,24 @@ def _count_months(connection: psycopg.Connection, night: Night, progress: Tell) 
     months = list(months_between(begin, night.today))
     for month in months:
         progress(f"trends: {month:%B %Y}")
-        for name in ("clear_members", "find_members", "clear_month", "clear_leavers", "count_month", "keep_leavers"):
-            connection.execute(query("trends", name), {"month": month})
+        _count_month(connection, {"month": month})
     connection.execute(query("trends", "forget_months"), {"first": first})
     connection.execute(query("trends", "forget_leavers"), {"first": first})
     return len(months)
 
 
+def _count_month(connection: psycopg.Connection, asked: dict[str, date]) -> None:
+    connection.execute(query("trends", "clear_members"))
+    connection.execute(query("trends", "find_members"), asked)
+    connection.execute(query("trends", "clear_month"), asked)
+    connection.execute(query("trends", "clear_leavers"), asked)
+    connection.execute(query("trends", "count_month"), asked)
+    connection.execute(query("trends", "keep_leavers"), asked)
+
+
 def _count_saves(connection: psycopg.Connection, night: Night) -> None:
-    row = connection.execute(query("trends", "state")).fetchone()
     first = _months_ago(night.today, MOST_MONTHS)
-    if row is not None:
+    if trends.state(connection) is not None:
         first = max(first, (night.today - timedelta(days=LATE_SAVES)).replace(day=1))
     connection.execute(query("trends", "clear_saves"), {"first": first})
     connection.execute(query("trends", "fill_saves"), {"first": first, "today": night.today})

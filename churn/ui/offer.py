@@ -37,9 +37,11 @@ def show_offer(session: Session, card: Card, models: Models) -> None:
         take_reason(session, card, call)
         take_ask(card, call)
         keep_notes(session, call)
+    answer = st.container(key="answer")  # above the ladder, where it is seen; filled once the ladder has spoken
     if call.ask is not None:
         _ladder(session, card, models, call)
-    _say(call)
+    with answer:
+        _say(call)
     cancel_today(session, card, call)
     ending(session, card, call)
 

@@ -27,7 +27,7 @@ REASONS = (
     "not within policy",
 )
 NEAREST = 5
-ANSWERS = (("Approve", "approve", "Alt+Y"), ("Counter", "counter", "Alt+C"), ("Decline", "decline", "Alt+N"))
+ANSWERS = (("Approve", "approve", "Alt+Y"), ("Counter", "counter", "Alt+O"), ("Decline", "decline", "Alt+N"))
 
 
 @dataclass(frozen=True, slots=True)

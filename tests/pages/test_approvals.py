@@ -110,6 +110,9 @@ def test_the_keys_are_the_first_cards_once_it_has_been_first_for_a_moment(queue:
     approve = f"approve-{request.approval_id}"
     assert queue.run().button(key=approve).proto.shortcut == ""
     assert queue.run().button(key=approve).proto.shortcut.lower() == "alt+y"
+    assert not queue.exception
+    press(queue, request, "decline")
+    assert answer_to(at_desk, request).state == "declined"
 
 
 def test_a_stand_in_is_named_and_shown(queue: AppTest, at_desk: Desk) -> None:

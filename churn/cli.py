@@ -111,11 +111,16 @@ def make_parser() -> argparse.ArgumentParser:
     command("outcomes", outcomes, "what became of everybody who came to cancel, and clawing back; for every night")
     callbacks_ = command("callbacks", callbacks, "who is worth ringing today; for every night, after score")
     callbacks_.add_argument("--call-cost", type=float, help="what one call costs, in the company's currency (6)")
-    command("trends", trends, "churn, predictions and saves by agent added up for the pages; every night, after outcomes")
+    command(
+        "trends", trends, "churn, predictions and saves by agent added up for the pages; every night, after outcomes"
+    )
     voice_ = command("voice", voice, "what customers say and what is rising; for every night, after score")
-    voice_.add_argument("--digest", type=Path, metavar="FILE", help="write the newest digest (.md or .html), run nothing")
+    voice_.add_argument(
+        "--digest", type=Path, metavar="FILE", help="write the newest digest (.md or .html), run nothing"
+    )
     volume_ = command("volume", volume, "contacts counted, tomorrow's calls forecast; for every night")
     volume_.add_argument("--all", action="store_true", help="count every day anew, not only the last ones")
+    command("data", data, "whether today's data are sound, and how far from what the models learned; for every night")
     promote_ = command("promote", promote, "make a model version the current one")
     promote_.add_argument("version", type=int)
     promote_.add_argument("--by", required=True, metavar="PERSON")
@@ -127,6 +132,7 @@ def make_parser() -> argparse.ArgumentParser:
         command(name, act, what).add_argument("file", type=Path)
     replay_ = command("replay", replay, "recompute the ladder of a stored decision and say whether it is the same")
     replay_.add_argument("decision", type=UUID, metavar="DECISION_ID")
+    _money(command)
     _data_protection(command)
     command("test", test, "all checks and tests; what follows is handed to pytest")
     command("lint", lint, "formatting, lint and types")
@@ -134,6 +140,17 @@ def make_parser() -> argparse.ArgumentParser:
     bench_.add_argument("name", nargs="?")
     command("setup", setup, "make the environment, nothing else")
     return parser
+
+
+def _money(command: Callable[..., argparse.ArgumentParser]) -> None:
+    """The commands behind finance's page."""
+    command("spend", spend, "what the money brought and still costs; for every night, after score and outcomes")
+    billing_ = command(
+        "billing", billing, "take in a file of what billing applied; exit code 1 when rows were set aside"
+    )
+    billing_.add_argument("what", choices=("import",))
+    billing_.add_argument("file", type=Path)
+    billing_.add_argument("--mapping", required=True, type=Path, metavar="FILE.toml")
 
 
 def _data_protection(command: Callable[..., argparse.ArgumentParser]) -> None:
@@ -385,6 +402,42 @@ def trends(_asked: argparse.Namespace) -> int:
     return 0
 
 
+def spend(_asked: argparse.Namespace) -> int:
+    """Make what the night finds out of the money anew."""
+    from churn import spend_job
+
+    print(spend_job.refresh(_existing(_settings()), progress=Progress()))
+    return 0
+
+
+def billing(asked: argparse.Namespace) -> int:
+    """Take in what billing applied. 1 when a row was set aside."""
+    from churn import billing as billings
+
+    try:
+        taken = billings.import_file(_existing(_settings()), asked.file, billings.load_mapping(asked.mapping))
+    except billings.UnreadableFile as error:
+        raise NotYet(str(error)) from None
+    print(taken)
+    return 1 if taken.rows_set_aside and not taken.is_again else 0
+
+
+def replay_log(_asked: argparse.Namespace) -> int:
+    """Settled calls of the last months, made ready for the policy page."""
+    from churn import db, replay_nights
+    from churn.policies.stored import policy_in_force
+
+    settings, progress = _existing(_settings()), Progress()
+    database = db.open_database(settings, size=2)
+    try:
+        policy = policy_in_force(database, "batch")
+    finally:
+        database.close()
+    with progress.step("Replay"):
+        print(replay_nights.prepare(settings, policy, progress=progress))
+    return 0
+
+
 def voice(asked: argparse.Namespace) -> int:
     """The daily focus group: count, read, test; or its digest into a file."""
     from churn import db, store, voice_nights
@@ -413,6 +466,18 @@ def volume(asked: argparse.Namespace) -> int:
     settings, progress = _existing(_settings()), Progress()
     with progress.step("Volume"):
         print(volume_nights.run(settings, progress=progress, is_anew=asked.all))
+    return 0
+
+
+def data(_asked: argparse.Namespace) -> int:
+    """Profile the data; measure the models in use and the trial against them."""
+    from churn import data_job, drift_job
+
+    settings, progress = _existing(_settings()), Progress()
+    with progress.step("Data"):
+        print(data_job.profile(settings, progress=progress))
+    with progress.step("Models"):
+        print(drift_job.measure(settings, progress=progress))
     return 0
 
 
@@ -678,9 +743,9 @@ def _install_policy(settings: Settings, progress: Progress) -> None:
 
 
 def _pass_a_night(settings: Settings, progress: Progress) -> None:
-    """Outcomes and the callback queue of a simulated company, as its own night would have made them."""
+    """What its own nights would have made of a simulated company: outcomes, callbacks, escalations, voice."""
     from churn import callback_ranking as ranking
-    from churn import outcomes
+    from churn import escalations, outcomes, voice_nights
 
     with progress.step("Outcomes"):
         progress(str(outcomes.settle(settings, progress=progress)))
@@ -689,6 +754,10 @@ def _pass_a_night(settings: Settings, progress: Progress) -> None:
             progress(str(ranking.fill(settings, progress=progress)))
         except ranking.NothingToRank as nothing:
             progress(str(nothing))  # the desk works without
+    with progress.step("Escalations"):
+        escalations.score_open(settings, progress=progress)
+    with progress.step("Voice"):
+        progress(str(voice_nights.run(settings, progress=progress)))
 
 
 def _who() -> str:

@@ -36,22 +36,28 @@ def to_csv(frame: pd.DataFrame) -> bytes:
     return out.getvalue().encode("utf-8-sig")
 
 
-def to_xlsx(frame: pd.DataFrame, *, sheet: str = "Keepline") -> bytes:
-    """One worksheet, texts as texts whatever they begin with, days as days. Raises TooManyRows."""
+def to_xlsx(frame: pd.DataFrame, *, sheet: str = "Keepline", totals: pd.DataFrame | None = None) -> bytes:
+    """One worksheet, and one of totals where there are some; texts as texts, days as days. Raises TooManyRows."""
     if len(frame) > MOST_ROWS:
         raise TooManyRows(f"{len(frame):,} rows are more than a worksheet holds: take CSV or Parquet.")
     out = io.BytesIO()
     with xlsxwriter.Workbook(out, {"in_memory": True}) as book:
-        page = book.add_worksheet(sheet)
-        head = book.add_format({"bold": True})
-        # quote_prefix is the spreadsheet's own mark for: text, also after an edit.
-        styles = _Styles(book.add_format({"quote_prefix": True}), book.add_format({"num_format": "yyyy-mm-dd"}))
-        for column, name in enumerate(frame.columns):
-            page.write_string(0, column, str(name), head)
-            for row, value in enumerate(frame[name], start=1):
-                _write(page, row, column, typed(value), styles)
-        page.freeze_panes(1, 0)
+        _fill(book, sheet, frame)
+        if totals is not None:
+            _fill(book, "Totals", totals)
     return out.getvalue()
+
+
+def _fill(book: Any, sheet: str, frame: pd.DataFrame) -> None:
+    page = book.add_worksheet(sheet)
+    head = book.add_format({"bold": True})
+    # quote_prefix is the spreadsheet's own mark for: text, also after an edit.
+    styles = _Styles(book.add_format({"quote_prefix": True}), book.add_format({"num_format": "yyyy-mm-dd"}))
+    for column, name in enumerate(frame.columns):
+        page.write_string(0, column, str(name), head)
+        for row, value in enumerate(frame[name], start=1):
+            _write(page, row, column, typed(value), styles)
+    page.freeze_panes(1, 0)
 
 
 def to_parquet(frame: pd.DataFrame) -> bytes:

@@ -18,6 +18,7 @@ STREAMLIT_ROOMS = ("app.py", "pages/", "churn/ui/", "churn/ui.py", "churn/serve.
 # Where the database is spoken to; everything else goes through these.
 PSYCOPG_ROOMS = (
     "churn/backup.py",
+    "churn/billing.py",
     "churn/callback_ranking.py",
     "churn/callbacks.py",
     "churn/casework.py",
@@ -36,6 +37,8 @@ PSYCOPG_ROOMS = (
     "churn/server.py",
     "churn/settings.py",
     "churn/simulation/write.py",
+    "churn/spend.py",
+    "churn/spend_job.py",
     "churn/store.py",
     "churn/team.py",
     "churn/team_job.py",

@@ -7,6 +7,7 @@ from churn.ui.escalations import show_escalations
 from churn.ui.finder import ask_for_caller
 from churn.ui.gate import Session, gate, menu
 from churn.ui.queue import show_queue
+from churn.ui.spend import show_spend
 from churn.ui.team import show_team
 from churn.ui.trends import show_trends
 from churn.ui.voice import show_voice
@@ -22,6 +23,7 @@ __all__ = [
     "show_caller",
     "show_escalations",
     "show_queue",
+    "show_spend",
     "show_team",
     "show_trends",
     "show_voice",

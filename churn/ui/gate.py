@@ -34,6 +34,7 @@ PAGES = {
     "trends": ("Trends", ":material/trending_down:", ("leader", "finance")),
     "voice": ("Voice", ":material/forum:", ("leader", "supervisor")),
     "volume": ("Volume", ":material/monitoring:", ("leader", "supervisor")),
+    "spend": ("Spend", ":material/payments:", ("finance", "leader")),
     "audit": ("Audit", ":material/policy:", ("administrator",)),
 }
 # The menu's headings; a page that is not named here comes last.

@@ -1,0 +1,87 @@
+"""What was promised against what billing applied: totals, differences, and settling them with a reason."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from churn import billing
+from churn.core import words
+from churn.core.money import show
+from churn.refusals import Refusal
+from churn.spend_export import View
+from churn.ui.gate import Session
+from churn.ui.pieces import heading, plain
+from churn.ui.spend_table import empty, files, show_view
+
+STATUS = {
+    "applied": "applied as promised", "on_its_way": "on its way", "taken_back": "taken back, never applied",
+    "missing": "missing", "differs": "amount differs", "unpromised": "applied without promise",
+}  # fmt: skip
+NO_FILES = (
+    "Nothing from billing was taken in yet. `python3 -m churn billing import FILE --mapping FILE.toml` takes a file "
+    "in; docs/reporting.md says how a mapping is written."
+)
+
+
+def show_billing(session: Session) -> None:
+    """Totals by what became of each promise, then the differences."""
+    with session.database.transaction(session.me) as connection:
+        totals, taken = billing.totals(connection), billing.files(connection)
+        found = billing.differences(connection)
+        aside = {one.file_id: billing.set_aside(connection, one.file_id) for one in taken if one.rows_set_aside}
+    if not taken:
+        st.info(NO_FILES, icon=":material/inbox:")
+    if not len(totals):
+        return
+    heading(
+        "Promised and applied",
+        help="Due: of a credit all of it 40 days after it was given, of a monthly discount each part a month later. "
+        "Missing and differing are what is due and not applied, or applied beyond the promise.",
+    )
+    told = totals.assign(status=totals["status"].map(STATUS))
+    show_view(session, View("billing", told, ("promised", "due", "applied"), {}), alt="Promised and applied by state.")
+    if taken:
+        last = taken[0]
+        st.caption(
+            plain(
+                f"Newest file: {last.name}, {last.rows_accepted:,} of {last.rows_read:,} rows taken, "
+                f"{words.moment(last.imported_at, session.company.time_zone)}."
+            )
+        )
+    _differences(session, found)
+    for one in taken:
+        if one.file_id in aside:
+            with st.expander(f"Set aside: {words.count(one.rows_set_aside, 'row')} of {plain(one.name, 60)}"):
+                st.dataframe(aside[one.file_id], hide_index=True, alt="Lines that could not be taken, and why.")
+
+
+def _differences(session: Session, found: pd.DataFrame) -> None:
+    is_open = found["settled_because"].isna() if len(found) else pd.Series(dtype=bool)
+    heading(f"Differences · {int(is_open.sum()):,} to settle")
+    if empty(found, "Billing applied what was promised, as far as it is due."):
+        return
+    told = found.assign(status=found["status"].map(STATUS))
+    for name in ("granted", "taken_back", "promised", "due", "applied"):
+        told[name] = [show(int(v), c) for v, c in zip(found[name], found["currency"], strict=True)]
+    st.dataframe(told, hide_index=True, alt="Differences between promised and applied.")
+    files(session, View("differences", found, ("granted", "taken_back", "promised", "due", "applied"), {}))
+    keys = [str(key) for key in found.loc[is_open, "key"]]
+    if session.person.role == "finance" and keys:
+        _settle(session, keys)
+
+
+def _settle(session: Session, keys: list[str]) -> None:
+    with st.form("settle", clear_on_submit=False, border=True):
+        key = st.selectbox("Difference", keys, key="difference")
+        reason = st.text_input(
+            "Settled, for", key="settle_reason", max_chars=200, placeholder="mended by billing on 3 November"
+        )
+        if not st.form_submit_button("Settle", icon=":material/handshake:"):
+            return
+    try:
+        billing.settle(session.database, session.me, str(key), reason=reason)
+    except Refusal as refusal:
+        st.error(plain(str(refusal)), icon=":material/block:")
+        return
+    st.rerun()

@@ -1,0 +1,73 @@
+"""A table of the spend page: money as it is read, and the same rows as a file that ties to the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from churn import spend_export
+from churn.core.money import show, to_major
+from churn.core.words import spoken
+from churn.spend_export import KINDS, View
+from churn.ui.gate import Session
+from churn.ui.pieces import plain
+
+HIDDEN = ("currency",)
+
+
+def show_view(session: Session, view: View, *, alt: str, help: Mapping[str, str] | None = None) -> None:  # noqa: A002
+    """The rows with their sums by currency, and three files of them."""
+    told = view.frame.copy()
+    for name in view.money:
+        told[name] = [
+            float(to_major(int(value), currency)) for value, currency in zip(told[name], told["currency"], strict=True)
+        ]
+    config: dict[str, Any] = {
+        name: st.column_config.NumberColumn(spoken(name), format="%.2f", help=(help or {}).get(name))
+        for name in view.money
+    }
+    config |= {
+        str(name): st.column_config.Column(spoken(str(name)), help=(help or {}).get(str(name)))
+        for name in told.columns
+        if name not in view.money
+    }
+    st.dataframe(told, hide_index=True, alt=alt, column_config=config)
+    st.caption(plain(said_totals(view)))
+    files(session, view)
+
+
+def said_totals(view: View) -> str:
+    """`All 3 rows in GBP: granted £60, net £40.` for each currency."""
+    parts = []
+    for currency in sorted(set(view.frame["currency"])):
+        part = view.frame[view.frame["currency"] == currency]
+        sums = ", ".join(f"{spoken(name)} {show(sum(int(v) for v in part[name]), currency)}" for name in view.money)
+        parts.append(f"All {len(part):,} rows in {currency}: {sums}.")
+    return " ".join(parts)
+
+
+def files(session: Session, view: View) -> None:
+    """The view as CSV, Excel and Parquet; each one taken is written down."""
+    with st.container(horizontal=True):
+        for kind, ending in KINDS.items():
+            st.download_button(
+                kind,
+                data=partial(spend_export.exported, session.database, session.me, kind, view),
+                file_name=f"spend-{view.name}.{ending}",
+                on_click="ignore",
+                icon=":material/download:",
+                key=f"file-{view.name}-{ending}",
+                help="Rows and, apart from them, the totals. That you took it is written down.",
+            )
+
+
+def empty(frame: pd.DataFrame, sentence: str) -> bool:
+    """Whether there is nothing to show, said in a sentence."""
+    if len(frame):
+        return False
+    st.info(plain(sentence), icon=":material/inbox:")
+    return True

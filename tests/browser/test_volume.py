@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -24,9 +25,10 @@ def counted(site: Site) -> Site:
     return site
 
 
-def opened(page: Page, site: Site, who: str, view: str = "forecast") -> None:
-    page.goto(f"{site.url}/volume?who={who}&view={view}")
+def opened(page: Page, site: Site, who: str, view: str = "Forecast") -> None:
+    page.goto(f"{site.url}/volume?{urlencode({'who': who, 'view': view})}")
     expect(page.get_by_text("Bands and intervals hold nine of ten.")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("radio", name=view, exact=True)).to_be_checked()
     settled(page)
 
 
@@ -46,10 +48,10 @@ def test_every_view_is_drawn(browser: Browser, counted: Site, scheme: str) -> No
     context = browser.new_context(viewport={"width": 1366, "height": 768}, color_scheme=scheme, locale="en-GB")  # type: ignore[arg-type]
     page, who = context.new_page(), leader_of(counted)
     PICTURES.mkdir(exist_ok=True)
-    for view in ("forecast", "staff", "calendar", "league", "accuracy"):
+    for view in ("Forecast", "Staff", "Change calendar", "What changes brought", "Accuracy"):
         opened(page, counted, who, view)
         expect(page.get_by_text("Traceback")).to_have_count(0)
-        page.screenshot(path=PICTURES / f"volume-{view}-{scheme}.png", full_page=False)
+        page.screenshot(path=PICTURES / f"volume-{view.replace(' ', '-').lower()}-{scheme}.png")
     context.close()
 
 
@@ -65,9 +67,9 @@ def test_the_first_chart_comes_soon(page: Page, counted: Site) -> None:
 
 
 def test_a_change_is_planned_on_the_page(page: Page, counted: Site) -> None:
-    opened(page, counted, leader_of(counted), "calendar")
-    page.get_by_label("Title").fill("App 9 sign-in")
-    page.get_by_label("Owner department").fill("Digital")
+    opened(page, counted, leader_of(counted), "Change calendar")
+    page.get_by_role("textbox", name="Title").fill("App 9 sign-in")
+    page.get_by_role("textbox", name="Owner department").fill("Digital")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text(re.compile("App 9 sign-in is in the calendar"))).to_be_visible()
     settled(page)

@@ -85,8 +85,10 @@ def features(
     connection: psycopg.Connection, customers: Sequence[str], instants: Sequence[datetime]
 ) -> list[dict[str, Any]]:
     """One row of features per (customer, instant), in order of customer and instant. Unknown customers give none."""
+    pairs = dict.fromkeys(zip(customers, instants, strict=True))  # two calls of a day are asked for once
     with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(query("features", "features"), _features_of(customers, instants)).fetchall()
+        asked = _features_of([customer for customer, _ in pairs], [instant for _, instant in pairs])
+        return cursor.execute(query("features", "features"), asked).fetchall()
 
 
 def features_of_everyone(

@@ -357,6 +357,19 @@ def test_outcomes_tell_how_the_last_line_ended_within_the_horizon(owner: psycopg
     }  # fmt: skip
 
 
+def test_a_contact_is_learned_from_as_of_the_day_before_where_the_company_is(caller: psycopg.Connection) -> None:
+    """A term signed on the call is dated that day: a minute before the call it would tell how the call ended."""
+    caller.execute("UPDATE desk.company SET time_zone = 'America/Los_Angeles'")
+    put(caller, "contacts", customer_id="A1", reason="cancel", started_at="2026-11-15T02:30Z")  # the 14th there
+    put(caller, "contacts", customer_id="A1", reason="fault", started_at="2026-11-15T03:30Z")
+    put(caller, "subscriptions", customer_id="A1", started_on="2026-11-14")
+    learned = store.reasoned_contacts(caller, AS_OF, 10)
+    end = datetime(2026, 11, 14, 7, 59, 59, tzinfo=UTC)
+    assert learned == [("A1", end, "cancel"), ("A1", end, "fault")]
+    (known,) = store.features(caller, ["A1", "A1"], [end, end])
+    assert known["live_subscriptions"] == 1
+
+
 # a hundred thousand customers -----------------------------------------------------------------------------------------
 
 

@@ -41,7 +41,7 @@ def fit_why(job: Job) -> Trained:
         if not newest:
             raise NotEnoughData(0, 0, rows_needed=300, fewer_needed=30)
         job.tell(f"likely why: learning from {len(newest):,} contacts with a reason")
-        # Just before the contact: the contact itself is not known yet.
+        # As of the day before: neither the contact nor what it brought about is known yet.
         known = {
             (row["customer_id"], row["as_of"]): row
             for row in store.features(job.connection, [c for c, _, _ in newest], [at for _, at, _ in newest])

@@ -16,7 +16,9 @@ kinds AS (
     HAVING count(g.contact_id) >= 30 AND count(g.contact_id) >= 0.2 * count(*)
 ),
 calls AS (
-    SELECT t.contact_id, t.customer_id, t.started_at - interval '1 second' AS as_of, t.agent_id, t.channel, t.reason,
+    -- The end of the day before: what is dated by the day, such as a new term, may be the call's own doing.
+    SELECT t.contact_id, t.customer_id,
+           (t.started_at AT TIME ZONE z.time_zone)::date::timestamp AT TIME ZONE z.time_zone - interval '1 second' AS as_of, t.agent_id, t.channel, t.reason,
            (t.started_at AT TIME ZONE z.time_zone)::date AS day,
            coalesce(g.amount, 0)::float8 AS amount, g.intended_amount::float8 AS intended_amount, g.propensity, g.instrument
     FROM contacts t

@@ -222,10 +222,12 @@ SELECT least((SELECT min(started_at) FROM contacts),
              (SELECT min(month)::timestamptz FROM usage)) AS first_fact
 
 -- reasoned_contacts --
--- The newest inbound contacts with a reason by a known customer, oldest first; the instant is just before each.
+-- The newest inbound contacts with a reason by a known customer, oldest first; the instant is the end of the day before each.
 SELECT customer_id, before_at, reason FROM (
-    SELECT customer_id, started_at - interval '1 second' AS before_at, reason, contact_id
-    FROM contacts
+    -- What is dated by the day, such as a new term or a line that ended, may be the contact's own doing.
+    SELECT customer_id, (started_at AT TIME ZONE z.time_zone)::date::timestamp AT TIME ZONE z.time_zone - interval '1 second' AS before_at,
+           reason, contact_id
+    FROM contacts CROSS JOIN (SELECT coalesce((SELECT time_zone FROM desk.company), 'UTC') AS time_zone) z
     WHERE direction = 'in' AND reason IS NOT NULL AND customer_id IS NOT NULL AND started_at <= %(until)s
     ORDER BY started_at DESC LIMIT %(most)s
 ) newest

@@ -2,12 +2,13 @@
 
 -- settled --
 -- One row per caller of this desk who came to cancel and whose save window is over: what was given, were they kept.
-SELECT i.customer_id, i.called_at - interval '1 second' AS as_of, i.contact_id, i.contact_reason, c.fault,
+SELECT i.customer_id, i.called_on::timestamp AT TIME ZONE z.time_zone - interval '1 second' AS as_of, i.contact_id, i.contact_reason, c.fault,
        o.stage = 'saved' AS is_kept, date_trunc('month', i.called_on::timestamp)::date AS month,
        g.instrument, coalesce(g.amount, 0) AS amount, coalesce(g.is_fixed, false) AS is_fixed
 FROM desk.cancel_intents i
 JOIN desk.save_outcomes o USING (intent_id)
 JOIN desk.cases c ON c.case_id = i.case_id
+CROSS JOIN (SELECT coalesce((SELECT time_zone FROM desk.company), 'UTC') AS time_zone) z
 CROSS JOIN LATERAL (
     SELECT sum(l.amount)::bigint AS amount, bool_or(p.lever = 'fix') AS is_fixed,
            (array_agg(l.instrument ORDER BY l.amount DESC, l.entry_id) FILTER (WHERE l.amount > 0))[1] AS instrument

@@ -15,6 +15,7 @@ from churn.core.volume_events import WIDER, Event, Kind, expected, start_of
 from churn.core.volume_shapes import LAGS, spread_out
 
 WEEKS_TO_LOOK = 6
+QUIET = 0.4  # of an ordinary day: a Sunday or Christmas on which hardly anybody works is no better date
 BUSIEST = 0.95  # quantile of the coming half-hours that counts as what the centre can take, unless somebody says
 
 
@@ -114,10 +115,12 @@ def clash_of(
     and one contact; of equal ones the nearest is named.
     """
     options: list[tuple[float, int, date]] = []
-    now, worst = 0.0, None
+    now, worst, whole = 0.0, None, ahead.usual.sum(axis=1)
     for shift in range(-14, 7 * weeks + 1):
         day = event.starts_on + timedelta(days=shift)
         if np.datetime64(day, "D") < ahead.days[0] or np.datetime64(day, "D") + LAGS > ahead.days[-1]:
+            continue
+        if shift and whole[start_of(replace(event, starts_on=day), ahead.days)] < QUIET * np.median(whole):
             continue
         more = _overload(replace(event, starts_on=day), kinds, ahead, shares, capacity)
         if shift == 0:

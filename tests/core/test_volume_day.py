@@ -103,3 +103,12 @@ def test_the_picture_has_band_rules_and_words(ahead: Ahead) -> None:
     assert "1 Router firmware on 1 Dec" in told
     two = Ahead(DAYS, ("a", "b"), *(np.tile(x, (1, 2)) for x in (ahead.usual, ahead.low, ahead.high)))
     assert band_of(two)[1][0] == pytest.approx(400 + np.hypot(40, 40))
+
+
+def test_a_day_on_which_hardly_anybody_works_is_no_better_date(ahead: Ahead) -> None:
+    usual = ahead.usual.copy()
+    usual[39] = 5.0  # Christmas, a Friday
+    closed = Ahead(DAYS, ("care",), usual, usual * 0.8, usual * 1.2)
+    monday = Event("E", "release", date(2026, 12, 21), 2000.0)
+    clash = clash_of(monday, {"release": KIND}, closed, [FLAT] * len(DAYS), capacity=100 / SLOTS)
+    assert clash.better != date(2026, 12, 25)

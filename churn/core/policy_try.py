@@ -1,0 +1,53 @@
+"""One made-up case under a policy: bounds and ladder as the desk would show them, with whole budgets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from churn.core.effect import ConcessionEffect
+from churn.core.levers import fitting_levers
+from churn.core.money import to_minor
+from churn.core.offer import Ladder, ladder
+from churn.core.policy import Policy
+from churn.core.policy_cases import call_of
+from churn.core.question import Question, Respond, Worth, from_level, respond_with
+
+SPREAD = 0.2  # a made-up worth is known to a fifth
+
+
+def try_case(
+    policy: Policy,
+    facts: Mapping[str, Any],
+    on: date,
+    *,
+    given: tuple[Mapping[str, Any], ...] = (),
+    effect: ConcessionEffect | None = None,
+) -> Ladder:
+    """The ladder of a case whose `facts` are as in a policy's cases, money in major units.
+
+    `effect`: the model in use; None: policy's default curve, which knows little and says so. Without a worth or a risk
+    policy's table answers. Raises ValueError with a sentence.
+    """
+    case, spending = call_of(policy, facts, given, on)
+    worth = facts.get("worth")
+    amount = None if worth is None else to_minor(worth, policy.currency)
+    question = Question(
+        case=case,
+        role="agent",
+        spending=spending,
+        worth=None if amount is None else Worth(amount, round((1 - SPREAD) * amount), round((1 + SPREAD) * amount)),
+        levers=fitting_levers(policy, case),
+        versions={"case": "made up"},
+    )
+    return ladder(policy, question, _respond(facts, case.risk, effect))
+
+
+def _respond(facts: Mapping[str, Any], risk: float | None, effect: ConcessionEffect | None) -> Respond | None:
+    if risk is None:
+        return None
+    model = effect or ConcessionEffect()
+    known = {name: value for name, value in facts.items() if value is not None and not isinstance(value, bool)}
+    row = known | {"monthly_bill": float(facts.get("monthly_bill") or 0) or float("nan")}
+    return from_level(respond_with(model, model.encode(row)), 1 - float(risk))

@@ -1,0 +1,117 @@
+"""Each team's money of the month, moved by two people: proposed by one, confirmed by another."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pandas as pd
+import streamlit as st
+
+from churn import ledger, policy_lab, store
+from churn.core import money
+from churn.core.money import show
+from churn.policies.stored import policy_in_force
+from churn.policy_lab import Proposal
+from churn.ui.gate import Session
+from churn.ui.pieces import heading, plain
+from churn.ui.policy_pieces import acting, files, listed, today, when
+
+
+def show_budgets(session: Session) -> None:
+    """What there is, what waits for a second person, a form, and the history."""
+    month = today(session).replace(day=1)
+    held = policy_lab.budgets(session.database, session.me, month)
+    every = policy_lab.proposals(session.database, session.me)
+    heading("Budgets of this month and the next ones")
+    if held:
+        frame = pd.DataFrame(
+            [
+                {
+                    "month": f"{one.month:%B %Y}", "team": one.team, "instrument": one.instrument,
+                    "limit": float(money.to_major(one.amount_limit, one.currency)),
+                    "spent": float(money.to_major(one.spent, one.currency)),
+                    "left": float(money.to_major(one.headroom, one.currency)), "currency": one.currency,
+                }
+                for one in held
+            ]
+        )  # fmt: skip
+        st.dataframe(frame, hide_index=True, alt="Budgets by month, team and instrument: limit, spent, left.")
+        files(session, frame, "budgets")
+    else:
+        st.info("No team has money this month: propose some.", icon=":material/inbox:")
+    _waiting(session, [one for one in every if one.confirmed_by is None])
+    _propose(session, month)
+    _history(session, [one for one in every if one.confirmed_by is not None])
+
+
+def _waiting(session: Session, waiting: list[Proposal]) -> None:
+    heading(f"Waiting for a second person · {len(waiting)}")
+    for one in waiting:
+        said, button = st.columns([5, 1], vertical_alignment="center")
+        sign = "more" if one.amount > 0 else "less"
+        said.markdown(
+            f"**{plain(show(abs(one.amount), one.currency))} {sign}** {plain(one.instrument)} for {plain(one.team)}, "
+            f"{one.month:%B %Y}: “{plain(one.reason)}”, proposed by {plain(one.proposed_by)} "
+            f"on {when(one.proposed_at, session)}",
+            anchors=False,
+        )
+        is_mine = one.proposed_by == session.staff_id
+        if button.button(
+            "Confirm", key=f"confirm-{one.proposal_id}", disabled=is_mine,
+            help="You proposed this yourself; a second person must confirm." if is_mine else None,
+        ):  # fmt: skip
+            with acting("Confirmed: the money is moved."):
+                ledger.confirm_budget(session.database, session.me, one.proposal_id)
+
+
+def _propose(session: Session, month: date) -> None:
+    policy = policy_in_force(session.database, session.me)
+    with session.database.transaction(session.me) as connection:
+        teams = sorted({p.team for p in store.desk_staff(connection) if p.role == "agent" and p.team})
+    items = [item.instrument for item in policy.instruments if item.draws_budget] if policy else []
+    if not teams or not items:
+        st.caption("Budgets need a policy in force and agents in teams.")
+        return
+    months = [month, (month + timedelta(days=32)).replace(day=1)]
+    with st.form("propose", clear_on_submit=True):
+        columns = st.columns(4)
+        team = columns[0].selectbox("Team", teams)
+        instrument = columns[1].selectbox("Instrument", items)
+        which = columns[2].selectbox("Month", months, format_func=lambda m: f"{m:%B %Y}")
+        typed = columns[3].text_input(f"More (or −less), {session.company.currency}", placeholder="500")
+        reason = st.text_input("Why", max_chars=200)
+        sent = st.form_submit_button("Propose")
+    if not sent:
+        return
+    try:
+        amount = money.parse(typed, session.company.currency)
+    except ValueError as error:
+        st.error(plain(str(error)), icon=":material/error:")
+        return
+    if amount == 0 or not reason.strip():
+        st.error("A proposal needs an amount other than nothing, and why.", icon=":material/error:")
+        return
+    with acting("Proposed: somebody else confirms it."):
+        ledger.propose_budget(
+            session.database, session.me, team=team, instrument=instrument, month=which,
+            currency=session.company.currency, amount=amount, reason=reason.strip(),
+        )  # fmt: skip
+
+
+def _history(session: Session, done: list[Proposal]) -> None:
+    with st.expander(f"History · {len(done)}"):
+        frame = listed(
+            [
+                {
+                    "confirmed": when(one.confirmed_at, session) if one.confirmed_at else "",
+                    "month": f"{one.month:%B %Y}",
+                    "team": one.team, "instrument": one.instrument,
+                    "amount": float(money.to_major(one.amount, one.currency)), "reason": one.reason,
+                    "proposed by": one.proposed_by, "confirmed by": one.confirmed_by,
+                }
+                for one in done
+            ],
+            ["confirmed", "month", "team", "instrument", "amount", "reason", "proposed by", "confirmed by"],
+        )  # fmt: skip
+        st.dataframe(frame, hide_index=True, alt="Budget moves, who proposed and who confirmed.")
+        files(session, frame, "budget-history")

@@ -1,0 +1,99 @@
+"""What every part of the policy page uses: which version, files to take away, refusals as sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime, time
+from functools import partial
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+import streamlit as st
+
+from churn import audit, export, ledger
+from churn.core import words
+from churn.core.grants import Version
+from churn.policies.stored import policy_versions
+from churn.refusals import Refusal
+from churn.ui.gate import Session
+from churn.ui.pieces import UNANSWERED, plain, unanswered
+
+FILES: tuple[tuple[str, str, Callable[[pd.DataFrame], bytes]], ...] = (
+    ("CSV", "csv", export.to_csv),
+    ("Excel", "xlsx", export.to_xlsx),
+    ("Parquet", "parquet", export.to_parquet),
+)
+
+
+def files(session: Session, frame: pd.DataFrame, name: str) -> None:
+    """A table as files; each one taken is written down."""
+    with st.popover("Take the data", icon=":material/download:", type="tertiary"):
+        for label, ending, make in FILES:
+            st.download_button(
+                label, data=partial(_taken, session, make, frame, name), file_name=f"{name}.{ending}",
+                on_click="ignore", key=f"{name}-{ending}", help="That you took it is written down.",
+            )  # fmt: skip
+
+
+def _taken(session: Session, make: Callable[[pd.DataFrame], bytes], frame: pd.DataFrame, name: str) -> bytes:
+    audit.note_view(session.database, session.me, "exported", "policy", {"what": name, "rows": len(frame)})
+    return make(frame)
+
+
+def today(session: Session) -> date:
+    """The company's own day."""
+    return now(session).astimezone(ZoneInfo(session.company.time_zone)).date()
+
+
+def now(session: Session) -> datetime:
+    """The company's own time, asked once a run."""
+    return ledger.clock(session.database, session.me)
+
+
+def end_of(day: date, session: Session) -> datetime:
+    """The last instant of a day of the company's."""
+    return datetime.combine(day, time(23, 59, 59), ZoneInfo(session.company.time_zone))
+
+
+def versions(session: Session) -> list[Version]:
+    """Every version, newest first."""
+    return policy_versions(session.database, session.me)
+
+
+def choose_version(label: str, among: Sequence[Version], key: str, *, index: int = 0) -> Version:
+    """One of some versions, by its number, title and state."""
+    return st.selectbox(label, among, index=min(index, len(among) - 1), format_func=named, key=key)
+
+
+def named(version: Version) -> str:
+    """`12 · Spring · draft of F001`."""
+    state = f"draft of {version.drafted_by}"
+    if version.effective_from is not None:
+        state = f"from {version.effective_from:%-d %b %Y}"
+    return f"{version.version} · {version.title} · {state}"
+
+
+@contextmanager
+def acting(done: str | None = None) -> Iterator[None]:
+    """An act whose refusal is a sentence on the page; `done` is said when it went well."""
+    try:
+        yield
+    except Refusal as refused:
+        st.error(plain(str(refused)), icon=":material/block:")
+    except UNANSWERED as error:
+        st.warning(unanswered(error), icon=":material/hourglass:")
+    else:
+        if done:
+            st.success(plain(done), icon=":material/check_circle:")
+
+
+def listed(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
+    """Rows as a frame with these columns, whatever is missing left empty."""
+    return pd.DataFrame(list(rows), columns=list(columns))
+
+
+def when(at: datetime, session: Session) -> str:
+    """An instant in the company's own zone."""
+    return words.moment(at, session.company.time_zone)

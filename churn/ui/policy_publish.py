@@ -1,0 +1,56 @@
+"""Putting a draft in force: what it changes, whether it may, and the second person's button."""
+
+from __future__ import annotations
+
+from datetime import datetime, time
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+
+from churn import ledger, policy_lab
+from churn.core.policy_cases import run_cases
+from churn.core.policy_diff import differences
+from churn.core.policy_problems import problems
+from churn.policies.cases import parse_cases
+from churn.policies.stored import policy_in_force, policy_version
+from churn.ui.gate import Session
+from churn.ui.pieces import heading, plain
+from churn.ui.policy_draft import show_verdicts
+from churn.ui.policy_pieces import acting, choose_version, today, versions
+
+MOST_SHOWN = 30
+
+
+def show_publish(session: Session) -> None:
+    """The drafts there are; of the chosen one its differences, problems and cases, and the button."""
+    drafts = [version for version in versions(session) if version.published_at is None]
+    if not drafts:
+        st.info("No draft waits: edit one and save it.", icon=":material/inbox:")
+        return
+    chosen = choose_version("Draft", drafts, "to-publish")
+    draft = policy_version(session.database, session.me, chosen.version)
+    if draft is None:
+        st.info("That draft is gone.", icon=":material/inbox:")
+        return
+    day = st.date_input(
+        "In force from", value=today(session), min_value=today(session), key="from", format="DD/MM/YYYY"
+    )
+    old = policy_in_force(session.database, session.me)
+    if old is not None:
+        changed = differences(old, draft)
+        with st.expander(f"{len(changed)} differences to what is in force"):
+            for one in changed[:MOST_SHOWN]:
+                st.markdown(f"**{one.kind}** {plain(one.sentence)}", anchors=False)
+    found = problems(draft, day)
+    for problem in found[:MOST_SHOWN]:
+        st.error(plain(problem.sentence), icon=":material/error:")
+    heading("Cases")
+    verdicts = run_cases(draft, parse_cases(policy_lab.cases(session.database, session.me, chosen.version)), day)
+    show_verdicts(verdicts)
+    is_mine = chosen.drafted_by == session.staff_id
+    if is_mine:
+        st.info("You drafted this yourself; a second person must publish it.", icon=":material/group:")
+    if st.button("Publish", type="primary", icon=":material/publish:", disabled=is_mine, key="publish"):
+        begins = None if day == today(session) else datetime.combine(day, time(), ZoneInfo(session.company.time_zone))
+        with acting(f"Version {chosen.version} is published, in force from {day:%-d %B %Y}."):
+            ledger.publish_policy(session.database, session.me, chosen.version, effective_from=begins)

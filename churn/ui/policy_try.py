@@ -1,0 +1,109 @@
+"""A made-up case under two versions side by side: the bounds and the ladder the desk would show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from churn.core.effect import ConcessionEffect
+from churn.core.limits import show
+from churn.core.offer import Ladder
+from churn.core.policy import FAULTS, FLAGS, Policy
+from churn.core.policy_try import try_case
+from churn.core.words import percent, spoken
+from churn.policies.stored import policy_in_force, policy_version
+from churn.ui import gate
+from churn.ui.gate import Session
+from churn.ui.pieces import heading, plain
+from churn.ui.policy_pieces import choose_version, today, versions
+
+REASONS = ("", "price", "cancel", "fault", "billing", "moving")
+
+
+def show_try(session: Session) -> None:
+    """The form of a case, then what each policy makes of it."""
+    every = versions(session)
+    now = policy_in_force(session.database, session.me)
+    if now is None and not every:
+        st.info("There is no policy yet: save a draft first.", icon=":material/inbox:")
+        return
+    facts, is_modelled = _form()
+    model = gate.models(session).effect if is_modelled else None
+    effect = model.effect.estimator if model else None
+    if is_modelled and effect is None:
+        st.caption("No effect model is in use: policy's default curve answers.")
+    left, right = st.columns(2)
+    with left:
+        chosen = choose_version("Draft or version", every, "tried")
+        _one(session, policy_version(session.database, session.me, chosen.version), facts, effect)
+    with right:
+        st.selectbox("In force today", [now.title if now else "none"], disabled=True)
+        _one(session, now, facts, effect)
+
+
+def _form() -> tuple[dict[str, Any], bool]:
+    """The facts as typed, money in major units; empty is not known."""
+    columns = st.columns(4)
+    with columns[0]:
+        bill = st.number_input("Monthly bill", min_value=0.0, value=41.0, step=1.0, key="try-bill")
+        tenure = st.number_input("Tenure, months", min_value=0, value=None, step=1, key="try-tenure")
+    with columns[1]:
+        worth = st.number_input("Worth if they stay", value=None, step=10.0, key="try-worth")
+        risk = st.number_input("Risk, %", min_value=0.0, max_value=100.0, value=None, step=1.0, key="try-risk")
+    with columns[2]:
+        reason = st.selectbox("Reason", REASONS, format_func=lambda r: spoken(r) if r else "not said", key="try-reason")
+        fault = st.selectbox("Whose fault", ("", *FAULTS), format_func=lambda f: f or "not said", key="try-fault")
+    with columns[3]:
+        marked = st.multiselect("Marked", FLAGS, format_func=spoken, placeholder="nothing", key="try-flags")
+        is_modelled = st.toggle("Curve of the model in use", value=True, key="try-model")
+    facts: dict[str, Any] = {
+        "monthly_bill": bill, "tenure_months": tenure, "worth": worth, "risk": None if risk is None else risk / 100,
+        "contact_reason": reason or None, "fault": fault or None, "channel": "call",
+    } | dict.fromkeys(marked, True)  # fmt: skip
+    return facts, is_modelled
+
+
+def _one(session: Session, policy: Policy | None, facts: dict[str, Any], effect: ConcessionEffect | None) -> None:
+    if policy is None:
+        st.info("No policy is in force.", icon=":material/inbox:")
+        return
+    try:
+        made = try_case(policy, facts, today(session), effect=effect)
+    except (ValueError, ArithmeticError) as error:
+        st.error(plain(f"It cannot be reckoned: {error}"), icon=":material/error:")
+        return
+    st.markdown(f"**{plain(made.say_yes.sentence)}**", anchors=False)
+    heading("Ladder")
+    st.dataframe(_rungs(made), hide_index=True, alt="The rungs the desk would show.")
+    heading("Limits")
+    st.dataframe(_limits(made), hide_index=True, alt="The binding limit of each instrument.")
+
+
+def _rungs(made: Ladder) -> pd.DataFrame:
+    """Each rung: what is said, the part it plays, chance of staying with it, cost, and why."""
+    return pd.DataFrame(
+        [
+            {
+                "offer": rung.title, "part": ", ".join(rung.roles), "asks a supervisor": rung.needs_approval,
+                "stays": "" if rung.p_after is None else percent(rung.p_after),
+                "costs": "" if rung.cost is None else show(rung.cost, made.currency),
+                "gains": "" if rung.gain is None else show(rung.gain, made.currency), "why": rung.reason,
+            }
+            for rung in made.rungs
+        ]
+    )  # fmt: skip
+
+
+def _limits(made: Ladder) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {
+                "instrument": held.instrument.title, "alone": show(held.agent_limit, made.currency),
+                "with a supervisor": show(held.ceiling, made.currency), "because": held.binding_limit.reason,
+            }
+            for held in made.bounds
+        ],
+        columns=["instrument", "alone", "with a supervisor", "because"],
+    )  # fmt: skip

@@ -1,4 +1,5 @@
-"""A ledger of any size, written in SQL by the tables' owner: grants, reversals, clawbacks, around every clock change."""
+"""A ledger of any size, written in SQL by the tables' owner: grants, reversals, clawbacks,
+around every clock change."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ from tests.ledger_world import World
 # Instants lie thickest around midnight at the turn of a month and in the hours clocks change, by two time zones.
 ROWS = """
 WITH chosen AS (
-    SELECT n, md5(n::text || %(seed)s)::uuid AS decision_id, ('x' || substr(md5(n::text || 'a'), 1, 7))::bit(28)::int AS dice
+    SELECT n, md5(n::text || %(seed)s)::uuid AS decision_id, ('x' || substr(md5(n::text || 'a'), 1,
+        7))::bit(28)::int AS dice
     FROM generate_series(1, %(rows)s::int) n
 )
 SELECT n, decision_id, 'C' || (dice %% 9000) AS customer_id,
@@ -30,23 +32,32 @@ SELECT n, decision_id, 'C' || (dice %% 9000) AS customer_id,
        dice / 19 %% 50 AS days_after
 INTO TEMPORARY made FROM chosen"""
 DECISIONS = """
-INSERT INTO desk.decisions (decision_id, case_id, customer_id, staff_id, session_id, team, policy_version, currency, contact_reason,
+INSERT INTO desk.decisions (decision_id, case_id, customer_id, staff_id, session_id, team, policy_version, currency,
+    contact_reason,
                             rolling_cap, rolling_days, given_elsewhere, receipt, sha256, decided_at, expires_at)
-SELECT decision_id, %(case)s, customer_id, staff_id, 1, team, %(version)s, currency, contact_reason, 0, 1, 0, '{}', 'x', given_at, given_at
+SELECT decision_id, %(case)s, customer_id, staff_id, 1, team, %(version)s, currency, contact_reason, 0, 1, 0, '{}',
+    'x', given_at, given_at
 FROM made"""
 GRANTS = """
-INSERT INTO desk.ledger (kind, decision_id, customer_id, staff_id, team, instrument, amount, currency, months, schedule, policy_version,
-                         authority_id, authority, authorised_by, time_window, given_at, cap_at, booked_on, booked_month)
-SELECT 'grant', decision_id, customer_id, staff_id, team, m.instrument, amount, currency, months, desk.schedule(amount, months::int),
-       %(version)s, a.authority_id, a.per_grant, staff_id, 'day', given_at, given_at, d.day, date_trunc('month', d.day::timestamp)::date
+INSERT INTO desk.ledger (kind, decision_id, customer_id, staff_id, team, instrument, amount, currency, months,
+    schedule, policy_version,
+                         authority_id, authority, authorised_by, time_window, given_at, cap_at, booked_on,
+                             booked_month)
+SELECT 'grant', decision_id, customer_id, staff_id, team, m.instrument, amount, currency, months,
+    desk.schedule(amount, months::int),
+       %(version)s, a.authority_id, a.per_grant, staff_id, 'day', given_at, given_at, d.day, date_trunc('month',
+           d.day::timestamp)::date
 FROM made m
 JOIN desk.policy_authority a ON a.policy_version = %(version)s AND a.role = 'agent' AND a.instrument = m.instrument
 CROSS JOIN LATERAL (SELECT (m.given_at AT TIME ZONE m.time_zone)::date AS day) d ORDER BY n"""
 TAKEN_BACK = """
-INSERT INTO desk.ledger (kind, decision_id, reverses, customer_id, staff_id, team, instrument, amount, currency, policy_version,
-                         authority_id, authority, authorised_by, time_window, given_at, cap_at, booked_on, booked_month)
+INSERT INTO desk.ledger (kind, decision_id, reverses, customer_id, staff_id, team, instrument, amount, currency,
+    policy_version,
+                         authority_id, authority, authorised_by, time_window, given_at, cap_at, booked_on,
+                             booked_month)
 SELECT m.taken_back, l.decision_id, l.entry_id, l.customer_id, 'sue', l.team, l.instrument,
-       CASE m.taken_back WHEN 'reversal' THEN -l.amount ELSE -(l.amount / 3) END, l.currency, l.policy_version, l.authority_id,
+       CASE m.taken_back WHEN 'reversal' THEN -l.amount ELSE -(l.amount / 3) END, l.currency, l.policy_version,
+           l.authority_id,
        l.authority, l.authorised_by, l.time_window, d.at, l.cap_at, d.day, date_trunc('month', d.day::timestamp)::date
 FROM made m JOIN desk.ledger l USING (decision_id)
 CROSS JOIN LATERAL (SELECT m.given_at + m.days_after * interval '1 day' AS at,

@@ -20,8 +20,9 @@ from churn.core.policy_problems import problems
 from churn.db import Database
 from churn.gateway import act, record, rows_of, verdict
 from churn.policies import as_document
+from churn.policies.cases import cases_of, failing_cases
 from churn.policies.stored import policy_version
-from churn.refusals import Busy, PolicyHasProblems, Unconfirmed
+from churn.refusals import Busy, CasesNotGreen, PolicyHasProblems, Unconfirmed
 
 # sessions
 
@@ -266,25 +267,40 @@ def reconcile(database: Database) -> list[Difference]:
 # policy
 
 
-def draft_policy(database: Database, session: Session, policy: Policy) -> int:
-    """Store a draft, problems and all; its version."""
+def draft_policy(database: Database, session: Session, policy: Policy, *, cases: str = "") -> int:
+    """Store a draft, problems and all, with its cases (YAML) where it has any; its version."""
     params = {"policy": json.dumps(as_document(policy))}
+    if cases:
+        kept = act(database, session, "policy_lab", "draft_with_cases", params | {"cases": cases}, tries=1)
+        return int(kept["key"])
     return int(act(database, session, "policy", "draft", params, tries=1)["key"])
 
 
 def publish_policy(
     database: Database, session: Session, version: int, *, effective_from: datetime | None = None
 ) -> None:
-    """Put somebody else's draft in force (None: from now). Raises PolicyHasProblems with all of them."""
+    """Put somebody else's draft in force (None: from now). Raises PolicyHasProblems, CasesNotGreen with all of them."""
     draft = policy_version(database, session, version)
-    begins = effective_from or rows_of(database, session, "policy", "clock", {})[0]["now"]
+    begins = effective_from or clock(database, session)
     found = problems(draft, begins.date()) if draft else []
     if found:
         raise PolicyHasProblems(
             f"{len(found)} problems: " + " ".join(problem.sentence for problem in found),
             {"problems": [asdict(problem) for problem in found]},
         )
+    red = failing_cases(draft, cases_of(database, session, version), begins.date()) if draft else []
+    if red:
+        raise CasesNotGreen(
+            f"{len(red)} cases do not come out as written: " + " ".join(f"{one.title}: {one.sentence}" for one in red),
+            {"cases": [asdict(one) for one in red]},
+        )
     act(database, session, "policy", "publish", {"version": version, "effective_from": effective_from})
+
+
+def clock(database: Database, session: Session) -> datetime:
+    """The company's own time, which policies and months go by."""
+    at: datetime = rows_of(database, session, "policy", "clock", {})[0]["now"]
+    return at
 
 
 def _plain(value: object) -> object:

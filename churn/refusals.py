@@ -401,6 +401,10 @@ class PolicyHasProblems(Refusal):
     """The draft has problems; mend them before it is published."""
 
 
+class CasesNotGreen(Refusal):
+    """Cases of the draft do not come out as written; mend rules or cases before it is published."""
+
+
 class Busy(Refusal):
     """The desk is busy; nothing was done. Try again in a moment."""
 

@@ -236,3 +236,11 @@ GRANT SELECT ON desk.model_bins, desk.model_drift, desk.trial_arms, desk.predict
     keepline_leader, keepline_finance, keepline_analyst, keepline_admin;
 GRANT SELECT ON desk.data_profiles TO keepline_leader, keepline_analyst, keepline_admin;
 GRANT EXECUTE ON FUNCTION desk.promote_model TO keepline_leader, keepline_analyst, keepline_admin;
+
+-- The policy lab -----------------------------------------------------------------------------------------------------------
+-- Finance and leaders draft with cases and replay settled calls, which the nightly job makes ready and which name nobody.
+
+GRANT EXECUTE ON FUNCTION desk.draft_policy_with_cases TO keepline_finance, keepline_leader;
+GRANT SELECT ON desk.policy_cases TO keepline_batch, keepline_finance, keepline_leader;
+GRANT SELECT, INSERT, DELETE ON desk.replay_calls, desk.replay_state TO keepline_batch;
+GRANT SELECT ON desk.replay_calls, desk.replay_state TO keepline_finance, keepline_leader;

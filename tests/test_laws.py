@@ -33,6 +33,7 @@ PSYCOPG_ROOMS = (
     "churn/past_cases.py",
     "churn/privacy.py",
     "churn/registry.py",
+    "churn/replay_nights.py",
     "churn/scoring.py",
     "churn/server.py",
     "churn/settings.py",

@@ -154,6 +154,21 @@ class ConcessionEffect:
                 low[part], high[part] = self.curve_interval(some, money[part], level)
         return low, high
 
+    def as_logged(self, log: pd.DataFrame) -> tuple[Array, Array]:
+        """Of logged calls, as `fit` takes them: chance of staying (n,) at what was given, what the agent heard counted
+        in, and the logits (n,) by which hearing it moved that chance. For judging calls this model never saw.
+        """
+        calls = self.encode(log[[c for c in log.columns if c not in LOG_COLUMNS]])
+        amount = pd.to_numeric(log["amount"], errors="coerce").to_numpy(float)
+        meant = _dose(calls.bill, _meant(log, amount)[:, None])[1][:, 0]
+        _, heard = first_stage(calls.features, meant, _codes(log, "agent_id"), _codes(log, "given_month"))
+        offered, dose = _dose(calls.bill, amount[:, None])
+        alpha, delta, beta, bend, main, at_offer, at_dose = _parts(self.theta, calls.features.shape[1])
+        tied, moved = heard @ TIED, heard @ main
+        rise = _rise(dose, calls.features @ beta + tied @ at_dose, bend)[:, 0]
+        jump = offered[:, 0] * (calls.features @ delta + tied @ at_offer)
+        return expit(calls.features @ alpha + moved + jump + rise), moved
+
     def curve_interval(self, callers: Encoded, amounts: ArrayLike, level: float = 0.9) -> tuple[Array, Array]:
         """`interval` for encoded callers. Raises ValueError when `level` is not inside (0, 1)."""
         p, gradient = self._nodes(callers, np.asarray(amounts, float), want_gradient=True)

@@ -40,6 +40,14 @@ def cases_of(database: Database, who: Session | str, version: int) -> str:
     return str(rows[0]["document"]) if rows else ""
 
 
+def verdicts_of(policy: Policy, text: str, on: date) -> list[Verdict]:
+    """Each case of a document against a policy as of a day; a document that cannot be read is one red case."""
+    try:
+        return run_cases(policy, parse_cases(text), on)
+    except CasesUnreadable as unreadable:
+        return [Verdict("the cases themselves", False, str(unreadable))]
+
+
 def failing_cases(policy: Policy, text: str, on: date) -> list[Verdict]:
-    """The cases of a document that do not come out as written. Raises CasesUnreadable."""
-    return [verdict for verdict in run_cases(policy, parse_cases(text), on) if not verdict.is_green]
+    """The cases of a document that do not come out as written."""
+    return [verdict for verdict in verdicts_of(policy, text, on) if not verdict.is_green]

@@ -2,10 +2,13 @@
 
 from churn.ui.audit import show_audit
 from churn.ui.callbacks import show_callbacks
+from churn.ui.data import show_data
 from churn.ui.desk import show_caller
 from churn.ui.escalations import show_escalations
 from churn.ui.finder import ask_for_caller
 from churn.ui.gate import Session, gate, menu
+from churn.ui.policy import show_policy
+from churn.ui.models import show_models
 from churn.ui.queue import show_queue
 from churn.ui.spend import show_spend
 from churn.ui.team import show_team
@@ -21,7 +24,10 @@ __all__ = [
     "show_audit",
     "show_callbacks",
     "show_caller",
+    "show_data",
     "show_escalations",
+    "show_models",
+    "show_policy",
     "show_queue",
     "show_spend",
     "show_team",

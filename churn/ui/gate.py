@@ -35,6 +35,9 @@ PAGES = {
     "voice": ("Voice", ":material/forum:", ("leader", "supervisor")),
     "volume": ("Volume", ":material/monitoring:", ("leader", "supervisor")),
     "spend": ("Spend", ":material/payments:", ("finance", "leader")),
+    "policy": ("Policy", ":material/rule:", ("finance", "leader")),
+    "models": ("Models", ":material/model_training:", ("leader", "finance", "analyst", "administrator")),
+    "data": ("Data", ":material/database:", ("administrator", "leader", "analyst")),
     "audit": ("Audit", ":material/policy:", ("administrator",)),
 }
 # The menu's headings; a page that is not named here comes last.

@@ -8,10 +8,9 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from churn import ledger, policy_lab
-from churn.core.policy_cases import run_cases
 from churn.core.policy_diff import differences
 from churn.core.policy_problems import problems
-from churn.policies.cases import parse_cases
+from churn.policies.cases import verdicts_of
 from churn.policies.stored import policy_in_force, policy_version
 from churn.ui.gate import Session
 from churn.ui.pieces import heading, plain
@@ -45,8 +44,8 @@ def show_publish(session: Session) -> None:
     for problem in found[:MOST_SHOWN]:
         st.error(plain(problem.sentence), icon=":material/error:")
     heading("Cases")
-    verdicts = run_cases(draft, parse_cases(policy_lab.cases(session.database, session.me, chosen.version)), day)
-    show_verdicts(verdicts)
+    text = policy_lab.cases(session.database, session.me, chosen.version)
+    show_verdicts(verdicts_of(draft, text, day))
     is_mine = chosen.drafted_by == session.staff_id
     if is_mine:
         st.info("You drafted this yourself; a second person must publish it.", icon=":material/group:")

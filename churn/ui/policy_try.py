@@ -14,8 +14,7 @@ from churn.core.policy import FAULTS, FLAGS, Policy
 from churn.core.policy_try import try_case
 from churn.core.words import percent, spoken
 from churn.policies.stored import policy_in_force, policy_version
-from churn.ui import gate
-from churn.ui.gate import Session
+from churn.ui.gate import Session, models
 from churn.ui.pieces import heading, plain
 from churn.ui.policy_pieces import choose_version, today, versions
 
@@ -30,7 +29,7 @@ def show_try(session: Session) -> None:
         st.info("There is no policy yet: save a draft first.", icon=":material/inbox:")
         return
     facts, is_modelled = _form()
-    model = gate.models(session).effect if is_modelled else None
+    model = models(session).effect if is_modelled else None
     effect = model.effect.estimator if model else None
     if is_modelled and effect is None:
         st.caption("No effect model is in use: policy's default curve answers.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -69,11 +70,14 @@ def versions(connection: psycopg.Connection, kind: str, me: str) -> list[Version
 
 
 def drift_now(connection: psycopg.Connection, model_version: int) -> pd.DataFrame:
-    """A row a column on the newest day measured, the most moved first, the chances before all; with `grade`."""
+    """A row a column learned from, the most moved first, the chances before all; with `grade`.
+
+    Before the first night `psi` is NaN and `grade` empty.
+    """
     with connection.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(query("model_reports", "drift_now"), {"model_version": model_version}).fetchall()
-    frame = pd.DataFrame(rows, columns=DRIFT)
-    return frame.assign(grade=[grade(psi) for psi in frame["psi"]])
+    frame = pd.DataFrame(rows, columns=DRIFT).astype({"psi": float})
+    return frame.assign(grade=["" if math.isnan(psi) else grade(psi) for psi in frame["psi"]])
 
 
 def drift_by_day(connection: psycopg.Connection, model_version: int) -> pd.DataFrame:

@@ -42,14 +42,14 @@ SELECT m.model_version, m.kind, m.status, m.data_as_of, m.horizon_days, m.metric
 FROM desk.model_versions m WHERE m.kind = %(kind)s ORDER BY m.model_version DESC LIMIT 50
 
 -- drift_now --
--- Each column of a model on the newest day it was measured, with training's shares beside.
+-- Each column a model learned from, with training's shares and those of the newest day it was measured, if any.
 SELECT b.column_name, b.is_score, d.measured_on, d.psi, b.names, b.shares AS shares_then, d.shares AS shares_now,
        b.customers AS customers_then, d.customers AS customers_now
 FROM desk.model_bins b
-JOIN desk.model_drift d USING (model_version, is_score, column_name)
-WHERE model_version = %(model_version)s
-    AND d.measured_on = (SELECT max(measured_on) FROM desk.model_drift WHERE model_version = %(model_version)s)
-ORDER BY b.is_score DESC, d.psi DESC, b.column_name
+LEFT JOIN desk.model_drift d ON (d.model_version, d.is_score, d.column_name) = (b.model_version, b.is_score, b.column_name)
+    AND d.measured_on = (SELECT max(m.measured_on) FROM desk.model_drift m WHERE m.model_version = %(model_version)s)
+WHERE b.model_version = %(model_version)s
+ORDER BY b.is_score DESC, d.psi DESC NULLS LAST, b.column_name
 
 -- drift_by_day --
 -- A model's chances and its most moved column on each day measured.

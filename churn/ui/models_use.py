@@ -1,0 +1,144 @@
+"""Champion and challenger, putting a model into use, and its card."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from churn import audit, model_reports
+from churn.core import words
+from churn.core.drift import MOVED
+from churn.core.model_card import Card, as_markdown
+from churn.model_reports import Version
+from churn.refusals import Refusal
+from churn.ui.gate import Session
+from churn.ui.pieces import heading, plain
+from churn.ui.takeaway import takeaway
+
+MAY_PROMOTE = ("leader", "analyst", "administrator")
+
+
+def show_versions(session: Session, versions: list[Version]) -> None:
+    """Every version, the newest against the one in use, and what may be put into use."""
+    done = st.session_state.pop("promoted", None)
+    if done:
+        st.success(done, icon=":material/check_circle:")
+    zone = session.company.time_zone
+    frame = pd.DataFrame(
+        [
+            {
+                "version": one.model_version, "status": one.status, "data up to": words.moment(one.data_as_of, zone),
+                "made": words.moment(one.created_at, zone), "by": one.created_by,
+                "in use from": words.moment(one.promoted_at, zone) if one.promoted_at else "",
+                "put there by": one.promoted_by or "", "refusal": one.refusal or "",
+            }
+            for one in versions
+        ]
+    )  # fmt: skip
+    st.dataframe(frame, hide_index=True, alt="Versions of this kind, newest first")
+    takeaway(session, "models", f"{versions[0].kind}-all-versions", frame)
+    candidates = [one for one in versions if one.status == "candidate"]
+    _rivals(candidates, next((one for one in versions if one.status == "current"), None))
+    _promotion(session, [one for one in versions if one.status in ("candidate", "retired")])
+
+
+def _rivals(candidates: list[Version], champion: Version | None) -> None:
+    heading("Champion and challenger", help="The one in use and a newer one on the same customers, seen by neither.")
+    told = [(one, one.metrics["rivalry"]) for one in candidates if one.metrics.get("rivalry")]
+    told = [(one, of) for one, of in told if champion and of["champion"] == champion.model_version]
+    if not told:
+        st.caption(
+            "No candidate was judged beside the model in use. Survival, why and effect are not compared this way."
+        )
+        return
+    frame = pd.DataFrame(
+        [
+            {
+                "challenger": one.model_version, "champion": of["champion"], "same customers": of["rows"],
+                "log loss": of["challenger_log_loss"], "of the champion": of["champion_log_loss"],
+                "gain": of["gain"], "standard error": of["error"], "AUC": of["challenger_auc"],
+                "AUC of the champion": of["champion_auc"],
+            }
+            for one, of in told
+        ]
+    )  # fmt: skip
+    st.dataframe(frame, hide_index=True, alt="Each candidate against the model in use")
+    for one, of in told:
+        st.caption(_verdict(one, of))
+
+
+def _verdict(one: Version, of: dict[str, float]) -> str:
+    errors = of["gain_in_errors"]
+    if abs(errors) < 1:
+        said = "no win either way: less than one standard error"
+    else:
+        said = f"{'better' if errors > 0 else 'worse'} by {abs(errors):.1f} standard errors"
+    seen = (
+        " The model in use has learned from part of the outcomes it is judged on here, which flatters it."
+        if of["has_seen_some"]
+        else ""
+    )
+    return f"Version {one.model_version}: {said} in log loss on {of['rows']:,} customers.{seen}"
+
+
+def _promotion(session: Session, able: list[Version]) -> None:
+    heading("Put into use")
+    if session.person.role not in MAY_PROMOTE:
+        st.caption("A leader, an analyst who did not make it, or an administrator puts a model into use.")
+        return
+    if not able:
+        st.caption("There is no other version: `python3 -m churn train` makes a candidate.")
+        return
+    by_number = {one.model_version: one for one in able}
+    number = st.selectbox(
+        "Version to use", list(by_number), key="to-use",
+        format_func=lambda key: f"{key} · {by_number[key].status} · made by {by_number[key].created_by}",
+    )  # fmt: skip
+    one = by_number[number]
+    if session.person.role == "analyst" and one.is_own:
+        st.info("You made this model; somebody else must put it into use.", icon=":material/lock:")
+        return
+    if not one.can_be_loaded:
+        st.info("It was made with other libraries than are installed and could not be used.", icon=":material/block:")
+        return
+    reason = st.text_input("Why", key="why-use", max_chars=300, placeholder="what speaks for it")
+    if st.button("Put into use", icon=":material/publish:", type="primary"):
+        try:
+            model_reports.promote(session.database, session.me, one.model_version, reason)
+        except Refusal as refusal:
+            st.error(str(refusal), icon=":material/block:")
+            return
+        st.session_state["promoted"] = f"Version {one.model_version} is in use. The next scoring goes by it."
+        st.rerun()
+
+
+def show_card(session: Session, shown: Version, versions: list[Version], drift: pd.DataFrame) -> None:
+    """The card of one version, to read and to take along."""
+    columns = drift[~drift["is_score"]]
+    moved = columns[columns["psi"] >= MOVED]
+    card = as_markdown(
+        Card(
+            kind=shown.kind, model_version=shown.model_version, status=shown.status, made_at=shown.created_at,
+            made_by=shown.created_by, data_as_of=shown.data_as_of, horizon_days=shown.horizon_days,
+            promoted=(shown.promoted_at, shown.promoted_by or "") if shown.promoted_at else None,
+            metrics=shown.metrics, libraries=shown.libraries, columns=sorted(columns["column_name"]),
+            moved=list(zip(moved["column_name"], moved["psi"], strict=True)),
+            versions=[f"{one.model_version}: {one.status}, {one.created_at:%Y-%m-%d}" for one in versions],
+            refusal=shown.refusal,
+        )
+    )  # fmt: skip
+    name = f"model-card-{shown.kind}-{shown.model_version}.md"
+    st.download_button(
+        "Take the card", data=lambda: _taken(session, name, card), file_name=name, mime="text/markdown",
+        on_click="ignore", icon=":material/download:",
+    )  # fmt: skip
+    for line in card.splitlines():
+        if line.startswith("#"):
+            heading(plain(line.lstrip("# ")))
+        elif line:
+            st.text(line)
+
+
+def _taken(session: Session, name: str, card: str) -> bytes:
+    audit.note_view(session.database, session.me, "exported", "models", {"what": name})
+    return card.encode()

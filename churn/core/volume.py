@@ -3,9 +3,9 @@
 A Poisson regression (scikit-learn's) on weekday, public holidays, the day of the month and the season, with a trend
 only to keep these honest, then a level taken from the last weeks. Why this and not a forecasting framework: it is
 already among what the app runs on, fits a queue of two years in about 20 ms on one core, needs no season of history to
-begin with, and its parts can be read. Boosted trees on the same columns were no better on either series measured and
-cannot carry a level ahead (`python3 -m churn bench volume` prints both); statsforecast brings numba and 300 MB for
-methods that know one season and no holidays.
+begin with, and its parts can be read. Boosted trees on the same columns were worse on both public series
+(`python3 -m churn bench volume` prints both) and carry no level ahead by themselves. statsforecast was not tried: it
+would add numba for one queue a night.
 
 Days are numpy `datetime64[D]`, in the company's zone and without gaps. Counts are (days,) or (days, queues), floats ≥ 0
 where events have been taken out of them, NaN where a day was not recorded.

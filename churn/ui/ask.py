@@ -103,7 +103,7 @@ def _answered(call: OnCall, ask: Ask, currency: str) -> None:
         st.markdown(f"Their ask: **{plain(asked)}**", width="content", anchors=False)
         st.button(
             "Change", key=f"again-{call.case_id}", type="tertiary", on_click=_ask_again, args=(call, currency),
-            disabled=bool(call.given) or call.is_closed,
+            disabled=call.is_settled or call.is_closed,
         )  # fmt: skip
 
 

@@ -60,15 +60,27 @@ class OnCall:
         self.unsure, self.unsure_since, self.said = decision_id, time.monotonic(), None
 
     def gave(self, entry: Entry, what: str | None = None) -> None:
-        """Something was given in this call: say so, and offer no more."""
+        """Something was given in this call: say so. What was owed settles nothing: a fresh offer follows it."""
         amount = f"{show(entry.amount, entry.currency)} " if entry.amount else ""
         said = what or f"{amount}{spoken(entry.instrument)}"
-        self.given, self.unsure = [entry], None
+        self.given = [*(one for one in self.given if one.entry_id != entry.entry_id), entry]
+        self.unsure = None
+        if _is_owed(entry):
+            self.made_for = None
         self.said = ("given", f"{said[:1].upper()}{said[1:]}: given and recorded as entry {entry.entry_id}.")
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether goodwill was given, so that nothing more is offered in this call."""
+        return any(not _is_owed(entry) for entry in self.given)
 
     def request_key(self, decision_id: UUID, index: int) -> UUID:
         """The key of the request for one rung: the same until it is confirmed, so that a second click asks once."""
         return self.keys.setdefault((decision_id, index), uuid4())
+
+
+def _is_owed(entry: Entry) -> bool:
+    return entry.budget_id is None and entry.amount > 0  # money that draws no budget is owed money
 
 
 def on_call(case_id: str) -> OnCall:
@@ -95,9 +107,9 @@ def take_up(case_id: str, so_far: SoFar) -> None:
         is_cancelling=so_far.is_cancelling,
     )
     call.noted = (call.call(), call.ask is not None)
-    if so_far.given:
-        call.gave(so_far.given[0])
-    elif before is not None and before.case_id == case_id:
+    for entry in reversed(so_far.given):  # the oldest first
+        call.gave(entry)
+    if not so_far.given and before is not None and before.case_id == case_id:
         call.unsure, call.unsure_since, call.keys = before.unsure, before.unsure_since, before.keys
     st.session_state["on_call"] = call
 

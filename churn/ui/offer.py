@@ -49,7 +49,7 @@ def show_offer(session: Session, card: Card, models: Models) -> None:
 def _ladder(session: Session, card: Card, models: Models, call: OnCall) -> None:
     if call.unsure is not None:
         answer_of_ledger(session, call)  # before anything else is offered
-    elif call.made_for != call.call() and not call.given and not call.is_closed:
+    elif call.made_for != call.call() and not call.is_settled and not call.is_closed:
         if call.made_for is not None:
             call.said = None  # it was about another offer
         try:
@@ -103,7 +103,7 @@ def _rung(session: Session, call: OnCall, index: int, rung: Rung, *, is_first_ab
     parts = " · ".join(PARTS.get(role, role) for role in rung.roles)
     said = f"**{plain(rung.title)}** · {plain(parts)} · :small[{plain(rung.reason)}]"
     what.markdown(f"{said}  \n:small[{_numbers(rung, currency)}]", anchors=False)
-    if not rung.is_grant or call.given or call.is_closed or call.unsure is not None:
+    if not rung.is_grant or call.is_settled or call.is_closed or call.unsure is not None:
         return
     with act:
         if rung.needs_approval:

@@ -28,7 +28,7 @@ def cancel_today(session: Session, card: Card, call: OnCall) -> None:
     if call.is_closed:
         return
     with st.container(horizontal=True, gap="small"):
-        if call.offer is not None and not call.offer.ladder.is_over and not call.given and call.unsure is None:
+        if call.offer is not None and not call.offer.ladder.is_over and not call.is_settled and call.unsure is None:
             with st.popover("Not now: why", icon=":material/thumb_down:"):
                 key = f"why-not-{call.case_id}-{call.turned_down}"
                 st.radio("Why not", WHY_NOT, key=key)
@@ -88,7 +88,7 @@ def _clock(session: Session, card: Card, call: OnCall) -> None:
 
 def _cancelled(session: Session, card: Card, call: OnCall) -> None:
     _clock(session, card, call)
-    if call.offer is not None and not call.given and call.unsure is None:
+    if call.offer is not None and not call.is_settled and call.unsure is None:
         try:
             ledger.answer_decision(
                 session.database, session.me, call.offer.decision_id, answer="cancelled",

@@ -24,7 +24,7 @@ SURE_SECONDS = DEADLINE_SECONDS  # after that the server has given up on whateve
 
 def answer_of_supervisor(session: Session, call: OnCall) -> None:
     """The state of the request this call waits for, if any."""
-    if call.asked_supervisor is not None and not call.given and not call.is_closed:
+    if call.asked_supervisor is not None and not call.is_settled and not call.is_closed:
         _poll(session, call)
 
 

@@ -16,6 +16,7 @@ from churn.core.offer import Ladder
 from churn.settings import PROJECT, Settings
 from churn.ui import waiting
 from churn.ui.call import OnCall
+from tests.factories import put
 from tests.pages.test_desk import a_customer, opened, shown
 
 SUBMIT = "Show what I can say yes to"
@@ -406,3 +407,25 @@ def test_reasons_that_cannot_be_read_leave_the_likely_ones_and_what_was_typed(sc
     screen.press("Try again")
     assert "cannot be read" not in screen.text
     assert "billing" in screen.page.selectbox(key=screen.key("reason")).options
+
+
+def test_what_is_owed_is_given_first_and_goodwill_is_still_to_be_said_yes_to(screen: Screen) -> None:
+    screen.owner.execute("DELETE FROM feed.change_events")
+    put(
+        screen.owner, "change_events", kind="outage", title="Broadband down",
+        starts_at="2026-11-12T12:00Z", ends_at="2026-11-13T18:00Z",
+    )  # fmt: skip
+    screen.press("Read again")
+    screen.skip()
+    screen.because("fault", "ours")
+    refund = next(i for i, rung in enumerate(screen.ladder.rungs) if rung.instrument == "entitled_refund")
+    assert screen.call.offer is not None
+    screen.page.button(key=f"give-{screen.call.offer.decision_id}-{refund}").click().run()
+    assert "given and recorded as entry" in screen.text
+    assert not screen.call.is_settled
+    assert all(rung.instrument != "entitled_refund" for rung in screen.ladder.rungs)
+    credit = next(i for i, rung in enumerate(screen.ladder.rungs) if rung.is_grant and not rung.needs_approval)
+    screen.page.button(key=f"give-{screen.call.offer.decision_id}-{credit}").click().run()
+    assert screen.call.is_settled
+    assert screen.row("SELECT count(*), count(DISTINCT decision_id) FROM desk.ledger") == (2, 2)
+    assert not screen.buttons("Give")

@@ -22,10 +22,10 @@ SELECT n, decision_id, 'C' || (dice %% 9000) AS customer_id,
        (dice / 11 %% 3501)::bigint AS amount, CASE WHEN dice / 7 %% 3 = 1 THEN 1 + dice / 13 %% 12 END AS months,
        (ARRAY['moved', 'price', 'fault', NULL])[1 + dice / 5 %% 4] AS contact_reason,
        CASE dice / 17 %% 4
-           WHEN 0 THEN '2025-10-26T00:00Z'::timestamptz + (dice %% 7200) * interval '1 second'  -- the hour that comes twice
-           WHEN 1 THEN '2026-03-29T00:30Z'::timestamptz + (dice %% 3600) * interval '1 second'  -- and the one that is missing
+           WHEN 0 THEN '2025-10-26T00:00Z'::timestamptz + (dice %% 7200) * interval '1 second'  -- hour twice
+           WHEN 1 THEN '2026-03-29T00:30Z'::timestamptz + (dice %% 3600) * interval '1 second'  -- and missing
            WHEN 2 THEN date_trunc('month', '2025-09-01Z'::timestamptz + (dice %% 420) * interval '1 day')
-                       + (dice %% 7200 - 3600) * interval '1 second'                            -- midnight of a month's turn
+                       + (dice %% 7200 - 3600) * interval '1 second'  -- a month's turn
            ELSE '2025-09-03T00:00Z'::timestamptz + (dice %% 37000000) * interval '1 second' END AS given_at,
        CASE WHEN dice %% 2 = 0 THEN 'Europe/London' ELSE 'America/New_York' END AS time_zone,
        CASE WHEN dice / 3 %% 10 = 0 THEN 'reversal' WHEN dice / 3 %% 10 = 1 THEN 'clawback' END AS taken_back,

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import psycopg
-from psycopg.rows import class_row, dict_row
+from psycopg.rows import class_row, dict_row, tuple_row
 
 from churn import store
 from churn.core.grants import Session
@@ -149,7 +149,7 @@ def days_before(connection: psycopg.Connection, until: date, days: int = SHOWN_B
 
 def ahead(connection: psycopg.Connection) -> Ahead | None:
     """The forecast by days, planned changes apart; None where there is none."""
-    rows = connection.execute(query("volume", "forecasts"), {"is_half_hour": False}).fetchall()
+    rows = _forecasts(connection, tuple_row, is_half_hour=False)
     if not rows:
         return None
     queues = tuple(sorted({row[0] for row in rows}))
@@ -163,8 +163,12 @@ def ahead(connection: psycopg.Connection) -> Ahead | None:
 
 def half_hours(connection: psycopg.Connection) -> list[HalfHour]:
     """The forecast of the next two weeks by half-hours, planned changes apart."""
-    with connection.cursor(row_factory=class_row(HalfHour)) as cursor:
-        return cursor.execute(query("volume", "forecasts"), {"is_half_hour": True}).fetchall()
+    return _forecasts(connection, class_row(HalfHour), is_half_hour=True)
+
+
+def _forecasts(connection: psycopg.Connection, row_factory: Any, *, is_half_hour: bool) -> list[Any]:
+    with connection.cursor(row_factory=row_factory) as cursor:
+        return cursor.execute(query("volume", "forecasts"), {"is_half_hour": is_half_hour}).fetchall()
 
 
 def kinds(connection: psycopg.Connection, queues: Sequence[str]) -> dict[str, Kind]:

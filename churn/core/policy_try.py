@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from churn.core.bounds import Bounds, bounds
 from churn.core.effect import ConcessionEffect
 from churn.core.levers import fitting_levers
 from churn.core.money import to_minor
@@ -17,6 +19,14 @@ from churn.core.question import Question, Respond, Worth, from_level, respond_wi
 SPREAD = 0.2  # a made-up worth is known to a fifth
 
 
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What a policy makes of a case: its bounds alone, money only, and the ladder, which economics may cut further."""
+
+    bounds: tuple[Bounds, ...]
+    ladder: Ladder
+
+
 def try_case(
     policy: Policy,
     facts: Mapping[str, Any],
@@ -24,8 +34,8 @@ def try_case(
     *,
     given: tuple[Mapping[str, Any], ...] = (),
     effect: ConcessionEffect | None = None,
-) -> Ladder:
-    """The ladder of a case whose `facts` are as in a policy's cases, money in major units.
+) -> Tried:
+    """Bounds and ladder of a case whose `facts` are as in a policy's cases, money in major units.
 
     `effect`: the model in use; None: policy's default curve, which knows little and says so. Without a worth or a risk
     policy's table answers. Raises ValueError with a sentence.
@@ -41,7 +51,9 @@ def try_case(
         levers=fitting_levers(policy, case),
         versions={"case": "made up"},
     )
-    return ladder(policy, question, _respond(facts, case.risk, effect))
+    items = [item for item in policy.instruments if item.max_amount > 0]
+    held = tuple(bounds(policy, case, item, role=question.role, spending=spending) for item in items)
+    return Tried(held, ladder(policy, question, _respond(facts, case.risk, effect)))
 
 
 def _respond(facts: Mapping[str, Any], risk: float | None, effect: ConcessionEffect | None) -> Respond | None:

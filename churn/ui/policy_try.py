@@ -11,7 +11,7 @@ from churn.core.effect import ConcessionEffect
 from churn.core.limits import show
 from churn.core.offer import Ladder
 from churn.core.policy import FAULTS, FLAGS, Policy
-from churn.core.policy_try import try_case
+from churn.core.policy_try import Tried, try_case
 from churn.core.words import percent, spoken
 from churn.policies.stored import policy_in_force, policy_version
 from churn.ui.gate import Session, models
@@ -69,15 +69,16 @@ def _one(session: Session, policy: Policy | None, facts: dict[str, Any], effect:
         st.info("No policy is in force.", icon=":material/inbox:")
         return
     try:
-        made = try_case(policy, facts, today(session), effect=effect)
+        tried = try_case(policy, facts, today(session), effect=effect)
     except (ValueError, ArithmeticError) as error:
         st.error(plain(f"It cannot be reckoned: {error}"), icon=":material/error:")
         return
+    made = tried.ladder
     st.markdown(f"**{plain(made.say_yes.sentence)}**", anchors=False)
     heading("Ladder")
     st.dataframe(_rungs(made), hide_index=True, alt="The rungs the desk would show.")
-    heading("Limits")
-    st.dataframe(_limits(made), hide_index=True, alt="The binding limit of each instrument.")
+    heading("Limits of policy")
+    st.dataframe(_limits(tried, made.currency), hide_index=True, alt="The binding limit of each instrument.")
 
 
 def _rungs(made: Ladder) -> pd.DataFrame:
@@ -95,14 +96,14 @@ def _rungs(made: Ladder) -> pd.DataFrame:
     )  # fmt: skip
 
 
-def _limits(made: Ladder) -> pd.DataFrame:
+def _limits(tried: Tried, currency: str) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
-                "instrument": held.instrument.title, "alone": show(held.agent_limit, made.currency),
-                "with a supervisor": show(held.ceiling, made.currency), "because": held.binding_limit.reason,
+                "instrument": held.instrument.title, "alone": show(held.agent_limit, currency),
+                "with a supervisor": show(held.ceiling, currency), "because": held.binding_limit.reason,
             }
-            for held in made.bounds
+            for held in tried.bounds
         ],
         columns=["instrument", "alone", "with a supervisor", "because"],
     )  # fmt: skip

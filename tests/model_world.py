@@ -29,9 +29,10 @@ METRICS = judged() | {"judged_on": "the newest horizon", "rivalry": None}
 LANDMARK = {
     "landmark": 12, "ahead": 6, "seen": 300, "left": 30, "predicted": 0.11, "observed": 0.1, "low": 0.07, "high": 0.14,
 }  # fmt: skip
+HELD_OUT = {"rows": 225, "landmarks": [LANDMARK]}
 NIGHTS: dict[str, dict[str, Any]] = {
     "risk": METRICS,
-    "survival": {"rows": 900, "left": 90, "data_ends_at_months": 60.0, "held_out": {"rows": 225, "landmarks": [LANDMARK]}},
+    "survival": {"rows": 900, "left": 90, "data_ends_at_months": 60.0, "held_out": HELD_OUT},
     "why": {
         "rows": 700, "log_loss": 1.9, "log_loss_of_the_rate": 2.1, "first_is_right": 0.4, "usual_is_right": 0.3,
         "calibration": [{"chance": 0.4, "rate": 0.5, "rows": 100.0}],
@@ -56,8 +57,8 @@ def version(
     """A registered version; its number."""
     artifact = pickle.dumps("no model", protocol=5)
     row = owner.execute(
-        "INSERT INTO desk.model_versions (kind, status, data_as_of, horizon_days, metrics, libraries, artifact, sha256, "
-        "created_by) VALUES (%s, %s, %s, 90, %s, %s, %s, %s, %s) RETURNING model_version",
+        "INSERT INTO desk.model_versions (kind, status, data_as_of, horizon_days, metrics, libraries, artifact, "
+        "sha256, created_by) VALUES (%s, %s, %s, 90, %s, %s, %s, %s, %s) RETURNING model_version",
         [kind, status, NOON, Jsonb(metrics), Jsonb(registry.installed()), artifact,
          hashlib.sha256(artifact).hexdigest(), by],
     ).fetchone()  # fmt: skip
@@ -70,7 +71,7 @@ def bins(owner: psycopg.Connection, number: int, *, drifted: str = "monthly_pric
     for name, is_score, psi, now in ((drifted, False, 0.6, [0.1, 0.9]), (steady, False, 0.01, [0.5, 0.5]),
                                      ("chance", True, 0.0, [0.5, 0.5])):  # fmt: skip
         owner.execute(
-            "INSERT INTO desk.model_bins VALUES (%s, %s, %s, NULL, '{a,b}', '{0.5,0.5}', 1000)",
+            "INSERT INTO desk.model_bins VALUES (%s, %s, %s, NULL, '{a,b}', '{0.5,0.5}', 999)",
             [number, is_score, name],
         )
         owner.execute(

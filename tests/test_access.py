@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from churn import audit, callbacks, casework, db, ledger, store
+from churn import audit, callbacks, casework, db, ledger, model_reports, store
 from churn.core.grants import Session
 from churn.refusals import NotSignedIn, Refusal, RoleMayNot
 from churn.settings import PROJECT, Settings
@@ -229,6 +229,10 @@ ACTS: dict[str, tuple[set[str], Callable[[World, Session], Any]]] = {
     "draft a policy": (MONEY, lambda w, me: ledger.draft_policy(w.database, me, a_policy())),
     "publish a policy": (MONEY, lambda w, me: ledger.publish_policy(w.database, me, 1)),
     "close a month": ({"finance"}, lambda w, me: ledger.close_month(w.database, me, date(2026, 10, 1))),
+    "put a model into use": (
+        {"leader", "analyst", "administrator"},
+        lambda w, me: model_reports.promote(w.database, me, 1, "x"),
+    ),
     "read the audit": ({"administrator"}, _trail),
     "note an export": (ALL, lambda w, me: audit.note_view(w.database, me, "exported", "spend", {"rows": 3})),
     "verify the audit": ({"administrator"}, lambda w, me: audit.verify(w.database, me)),

@@ -22,7 +22,7 @@ def calibration(groups: pd.DataFrame) -> Chart:
     base = alt.Chart(groups).encode(
         x=alt.X("chance:Q", title="predicted", scale=scale, axis=alt.Axis(format=PERCENT, grid=False))
     )
-    bars = base.mark_rule(color="gray").encode(y=alt.Y("low:Q", scale=scale, title=None), y2="high:Q")
+    bars = base.mark_rule(color="gray").encode(y=alt.Y("low:Q", scale=scale, title="happened"), y2="high:Q")
     points = base.mark_point(filled=True, size=70).encode(
         y=alt.Y("rate:Q", title="happened", scale=scale, axis=alt.Axis(format=PERCENT)),
         tooltip=[
@@ -32,7 +32,7 @@ def calibration(groups: pd.DataFrame) -> Chart:
             alt.Tooltip("high:Q", format=".1%", title="at most (95 %)"), alt.Tooltip("customers:Q", format=","),
         ],
     )  # fmt: skip
-    return alt.layer(same.encode(x="at:Q", y="at:Q"), bars, points).properties(height=280)
+    return alt.layer(bars, points, same.encode(x="at:Q", y="at:Q")).properties(height=280)
 
 
 def lift(tenths: pd.DataFrame) -> Chart:
@@ -74,7 +74,7 @@ def months(frame: pd.DataFrame) -> Chart:
     held = frame.assign(month=pd.to_datetime(frame["month"]))
     base = alt.Chart(held).encode(x=alt.X("month:T", title=None, axis=alt.Axis(format="%b %y", grid=False)))
     one = alt.Chart(pd.DataFrame({"at": [1.0]})).mark_rule(strokeDash=[4, 4], opacity=0.6).encode(y="at:Q")
-    bars = base.mark_rule(color="gray").encode(y=alt.Y("low:Q", title=None), y2="high:Q")
+    bars = base.mark_rule(color="gray").encode(y=alt.Y("low:Q", title="left / expected to leave"), y2="high:Q")
     points = base.mark_point(filled=True, size=70).encode(
         y=alt.Y("ratio:Q", title="left / expected to leave"),
         tooltip=[
@@ -99,34 +99,40 @@ def landmarks(frame: pd.DataFrame) -> Chart:
         x=alt.X("predicted:Q", title="predicted to leave", scale=scale, axis=alt.Axis(format=PERCENT, grid=False))
     )
     order = list(dict.fromkeys(named.sort_values("ahead")["months"]))
-    bars = base.mark_rule(color="gray", opacity=0.5).encode(y=alt.Y("low:Q", scale=scale, title=None), y2="high:Q")
+    bars = base.mark_rule(color="gray", opacity=0.5).encode(y=alt.Y("low:Q", scale=scale, title="left"), y2="high:Q")
     points = base.mark_point(filled=True, size=70).encode(
         y=alt.Y("observed:Q", title="left", scale=scale, axis=alt.Axis(format=PERCENT)),
         shape=alt.Shape("months:N", title=None, sort=order, legend=alt.Legend(orient="top")),
-        color=alt.Color("months:N", sort=order, legend=None),
+        color=alt.Color("months:N", title=None, sort=order, legend=alt.Legend(orient="top")),
         tooltip=[
             alt.Tooltip("landmark:Q", title="months of tenure"), alt.Tooltip("months:N"),
             alt.Tooltip("predicted:Q", format=".1%"), alt.Tooltip("observed:Q", format=".1%"),
             alt.Tooltip("seen:Q", format=",", title="customers seen"), alt.Tooltip("left:Q", format=","),
         ],
     )  # fmt: skip
-    return alt.layer(same.encode(x="at:Q", y="at:Q"), bars, points).properties(height=300)
+    return alt.layer(bars, points, same.encode(x="at:Q", y="at:Q")).properties(height=300)
 
 
 def drift(frame: pd.DataFrame, *, most: int = 15) -> Chart:
     """The most moved columns with the two thresholds; `frame`: column_name, psi, grade."""
     shown = frame.head(most)
+    shown = shown.assign(said=[f"{psi:.2f} {grade}" for psi, grade in zip(shown["psi"], shown["grade"], strict=True)])
+    scale = alt.Scale(domain=[0, 4 * DRIFTED], clamp=True)  # far beyond drifted is drifted
     base = alt.Chart(shown).encode(y=alt.Y("column_name:N", title=None, sort=None, axis=alt.Axis(labelLimit=260)))
     bars = base.mark_bar(opacity=0.8).encode(
-        x=alt.X("psi:Q", title="population stability index"),
+        x=alt.X("psi:Q", title="population stability index, cut at 1", scale=scale),
         tooltip=[
             alt.Tooltip("column_name:N", title="column"),
             alt.Tooltip("psi:Q", format=".3f"),
             alt.Tooltip("grade:N"),
         ],
     )
-    words = base.mark_text(align="left", dx=4, color="gray").encode(x="psi:Q", text="grade:N")
-    limits = alt.Chart(pd.DataFrame({"at": [MOVED, DRIFTED]})).mark_rule(strokeDash=[4, 4]).encode(x="at:Q")
+    words = base.mark_text(align="left", dx=4, color="gray", clip=False).encode(
+        x=alt.X("psi:Q", scale=scale), text="said:N"
+    )
+    limits = (
+        alt.Chart(pd.DataFrame({"at": [MOVED, DRIFTED]})).mark_rule(strokeDash=[4, 4], color="gray").encode(x="at:Q")
+    )
     return alt.layer(bars, words, limits).properties(height=alt.Step(24))
 
 

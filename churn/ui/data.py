@@ -67,8 +67,9 @@ def _alarms(profile: Profile, past: list[Past]) -> None:
             f"{words.count(len(mend), 'breach')} of the data contract to mend: see Impossible.", icon=":material/build:"
         )
     if not found and not mend:
-        against = f"the last {words.count(len(past), 'profile')}" if past else "no earlier profile"
-        st.success(f"No alarm: nothing late, nothing emptier than in {against}.", icon=":material/check_circle:")
+        emptier = f"nothing emptier than in the last {words.count(len(past), 'profile')}"
+        told = emptier if past else "whether more is empty than before shows from the second night on"
+        st.success(f"No alarm: nothing late; {told}.", icon=":material/check_circle:")
 
 
 def _fresh(session: Session, profile: Profile) -> None:
@@ -88,7 +89,9 @@ def _fresh(session: Session, profile: Profile) -> None:
         }
     )
     shown = named[["table", "rows", "oldest", "newest", "age, days", "usual gap, days", "days late", "state"]]
-    st.dataframe(shown, hide_index=True, alt="Tables: rows, newest row, age, usual gap", column_config=ABOUT)
+    st.dataframe(
+        shown, hide_index=True, placeholder="–", alt="Tables: rows, newest row, age, usual gap", column_config=ABOUT
+    )
     st.caption(
         f"Newest row by its own date, up to the company's day. Usual gap: days from one day with rows to the next, as "
         f"it is 19 times in 20 over {GAP_DAYS} days; late is more than twice that, at least two days."

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 NOT_KEPT = "This version was trained before that was kept. The next training keeps it."
 BY_CHANCE = "A difference under one standard error is no win."
+DID = {"escalation": "handed upwards"}
 WHO = {"escalation": "open contacts", "why": "contacts"}
 
 
@@ -67,7 +68,8 @@ def _chances(session: Session, shown: Version) -> None:
             )  # fmt: skip
     st.caption(
         f"{of.get('rows', 0):,} {who} not seen in training ({of.get('judged_on', 'kept apart')}), "
-        f"{of.get('left', 0):,} of them yes. In brackets 95 % intervals: DeLong for AUC, Wald for the rest. "
+        f"{of.get('left', 0):,} of them {DID.get(shown.kind, 'left')}. "
+        "Under a figure its 95 % interval: DeLong for AUC, Wald else. "
         f"{_gain(held)}"
     )
     _calibrated(session, shown, who)
@@ -191,8 +193,9 @@ def _effect(session: Session, connection: psycopg.Connection, shown: Version) ->
         )  # fmt: skip
         return
     frame = pd.DataFrame([asdict(arm) for arm in found.arms])
+    frame["stayed"] = frame["stayed"].where(frame["calls"] >= FEWEST)  # a few calls are a few people
     st.dataframe(
-        frame, hide_index=True, alt="Arms of the trial: calls, amount, share that stayed, lift",
+        frame, hide_index=True, placeholder="–", alt="Arms of the trial: calls, amount, share that stayed, lift",
         column_config={
             "amount": st.column_config.NumberColumn(f"mean amount, {money}", format="%.2f"),
             "stayed": st.column_config.NumberColumn(format="percent"),

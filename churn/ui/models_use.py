@@ -132,11 +132,11 @@ def show_card(session: Session, shown: Version, versions: list[Version], drift: 
         "Take the card", data=lambda: _taken(session, name, card), file_name=name, mime="text/markdown",
         on_click="ignore", icon=":material/download:",
     )  # fmt: skip
-    for line in card.splitlines():
-        if line.startswith("#"):
-            heading(plain(line.lstrip("# ")))
-        elif line:
-            st.text(line)
+    for part in card.split("\n\n"):
+        if part.startswith("#"):
+            heading(plain(part.lstrip("# ")))
+        else:
+            st.text(part.strip())
 
 
 def _taken(session: Session, name: str, card: str) -> bytes:

@@ -171,7 +171,7 @@ def test_the_challenger_is_told_beside_the_champion(world: World, pages: Any) ->
 def test_hostile_names_stay_letters(world: World, pages: Any) -> None:
     number = version(world.owner, metrics=METRICS, status="current", by="<script>alert(1)</script>")
     world.owner.execute(
-        "INSERT INTO desk.model_bins VALUES (%s, false, '# [x](http://y)', NULL, '{a,any other,missing}', '{1,0,0}', 10)",
+        "INSERT INTO desk.model_bins VALUES (%s, false, '# [x](http://y)', NULL, '{a,b}', '{1,0}', 10)",
         [number],
     )
     said(pages("lea", view="card"))

@@ -126,12 +126,14 @@ def test_what_is_taken_back_later_restates_the_month_it_was_given_in(world: Worl
     ledger.reverse(world.database, world["nor"], entry.entry_id, reason="wrong account")
     with world.database.transaction(world["finn"]) as connection:
         told = {m.month: (m.reported, m.restated, m.closed_by) for m in spend.months(connection)}
+        granted = {m.month: m.granted for m in spend.months(connection)}
         late = spend.corrections(connection, NOVEMBER)
         signed = spend.statement(connection, OCTOBER)
         assert signed is not None
         assert spend.still_ties(signed, spend.sums(connection, OCTOBER))
         by_agent = spend.by(connection, "agent", Period(NOVEMBER, NOVEMBER, "GBP"))
     assert told == {OCTOBER: (4_000, 1_000, "finn"), NOVEMBER: (-3_000, 0, None)}
+    assert granted == {OCTOBER: 4_000, NOVEMBER: 0}, "a month with nothing but corrections has granted nothing"
     assert late[["reverses", "belongs_month", "amount"]].values.tolist() == [[entry.entry_id, OCTOBER, -3_000]]
     assert by_agent[["value", "net"]].values.tolist() == [["ann", -3_000]], "it is the giver's figure that is restated"
 

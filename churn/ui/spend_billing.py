@@ -32,7 +32,6 @@ def show_billing(session: Session) -> None:
         aside = {one.file_id: billing.set_aside(connection, one.file_id) for one in taken if one.rows_set_aside}
     if not taken:
         st.info(NO_FILES, icon=":material/inbox:")
-    if not len(totals):
         return
     heading(
         "Promised and applied",
@@ -41,24 +40,23 @@ def show_billing(session: Session) -> None:
     )
     told = totals.assign(status=totals["status"].map(STATUS))
     show_view(session, View("billing", told, ("promised", "due", "applied"), {}), alt="Promised and applied by state.")
-    if taken:
-        last = taken[0]
-        st.caption(
-            plain(
-                f"Newest file: {last.name}, {last.rows_accepted:,} of {last.rows_read:,} rows taken, "
-                f"{words.moment(last.imported_at, session.company.time_zone)}."
-            )
+    last = taken[0]
+    st.caption(
+        plain(
+            f"Newest file: {last.name}, {last.rows_accepted:,} of {last.rows_read:,} rows taken, "
+            f"{words.moment(last.imported_at, session.company.time_zone)}."
         )
-    _differences(session, found)
+    )
+    _differences(session, found, int(totals["open"].sum()))
     for one in taken:
         if one.file_id in aside:
             with st.expander(f"Set aside: {words.count(one.rows_set_aside, 'row')} of {plain(one.name, 60)}"):
                 st.dataframe(aside[one.file_id], hide_index=True, alt="Lines that could not be taken, and why.")
 
 
-def _differences(session: Session, found: pd.DataFrame) -> None:
+def _differences(session: Session, found: pd.DataFrame, many: int) -> None:
     is_open = found["settled_because"].isna() if len(found) else pd.Series(dtype=bool)
-    heading(f"Differences · {int(is_open.sum()):,} to settle")
+    heading(f"Differences · {many:,} to settle", help="The largest 500 are listed.")
     if empty(found, "Billing applied what was promised, as far as it is due."):
         return
     told = found.assign(status=found["status"].map(STATUS))

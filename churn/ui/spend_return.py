@@ -79,7 +79,7 @@ def _by_instrument(returns: dict[str, Return], currency: str) -> None:
             "instrument": words.spoken(scope), "calls": told.given, "given": words.money(told.spent, currency),
             "margin kept": "–" if told.margin is None else _amount(told.margin.middle, currency),
             "90 %": "–" if told.margin is None else _between(told.margin, currency),
-            "per unit given": None if told.per_unit is None else round(told.per_unit.middle, 2),
+            "per unit given": "–" if told.per_unit is None else f"{told.per_unit.middle:.2f}",
             "how": told.label if not told.missing else f"not enough data: {told.missing}",
         }
         for scope, told in returns.items()

@@ -10,13 +10,11 @@ import pandas as pd
 import streamlit as st
 
 from churn import spend_export
-from churn.core.money import show, to_major
+from churn.core.money import exponent, show, to_major
 from churn.core.words import spoken
 from churn.spend_export import KINDS, View
 from churn.ui.gate import Session
 from churn.ui.pieces import plain
-
-HIDDEN = ("currency",)
 
 
 def show_view(session: Session, view: View, *, alt: str, help: Mapping[str, str] | None = None) -> None:  # noqa: A002
@@ -26,8 +24,9 @@ def show_view(session: Session, view: View, *, alt: str, help: Mapping[str, str]
         told[name] = [
             float(to_major(int(value), currency)) for value, currency in zip(told[name], told["currency"], strict=True)
         ]
+    digits = max((exponent(currency) for currency in set(told["currency"])), default=2)
     config: dict[str, Any] = {
-        name: st.column_config.NumberColumn(spoken(name), format="%.2f", help=(help or {}).get(name))
+        name: st.column_config.NumberColumn(spoken(name), format=f"%.{digits}f", help=(help or {}).get(name))
         for name in view.money
     }
     config |= {

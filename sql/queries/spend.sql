@@ -2,7 +2,7 @@
 
 -- months --
 -- One row per month and currency: booked in it, and what is about it wherever it was booked; closed when by whom.
-SELECT m.month, m.currency, sum(m.entries)::bigint AS entries, sum(m.granted)::bigint AS granted, sum(m.reported)::bigint AS reported,
+SELECT m.month, m.currency, sum(m.entries)::bigint AS entries, coalesce(sum(m.granted), 0)::bigint AS granted, sum(m.reported)::bigint AS reported,
        sum(m.restated)::bigint AS restated, c.closed_by, c.closed_at
 FROM (
     SELECT booked_month AS month, currency, count(*) AS entries, sum(amount) FILTER (WHERE kind = 'grant') AS granted,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, datetime
+from pathlib import Path
 
 import psycopg
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from churn import db, ledger, spend_job
+from churn import billing, db, ledger, spend_job
+from churn.core.applied import BillingMapping
 from churn.settings import PROJECT, Settings
 from tests.ledger_world import NOON, World, populate, small_policy
 
@@ -121,24 +123,35 @@ def test_a_month_is_closed_by_somebody_who_saw_its_sums(world: World, page: AppT
     assert corrections[0]["amount"].tolist() == [-15.0]
 
 
-def test_a_difference_is_settled_with_a_reason(world: World, page: AppTest) -> None:
-    text = show(page, "billing")
-    assert "Nothing from billing was taken in yet" in text
-    assert "DIFFERENCES · 2 TO SETTLE" in text
+def test_a_difference_is_settled_with_a_reason(world: World, page: AppTest, database: Settings, tmp_path: Path) -> None:
+    assert "Nothing from billing was taken in yet" in show(page, "billing")
+    take_in(database, tmp_path)
+    text = said(page.run())
+    assert "DIFFERENCES · 3 TO SETTLE" in text
+    assert "applied.csv, 1 of 2 rows taken" in text
     (settle,) = [button for button in page.button if button.label == "Settle"]
     settle.click().run()
     assert "Say in a few words why" in said(page)
     page.text_input(key="settle_reason").set_value("billing books it next week")
     next(button for button in page.button if button.label == "Settle").click().run()
-    assert "DIFFERENCES · 1 TO SETTLE" in said(page)
+    assert "DIFFERENCES · 2 TO SETTLE" in said(page)
 
 
-def test_a_leader_reads_and_signs_nothing(world: World, page: AppTest) -> None:
+def take_in(database: Settings, folder: Path) -> None:
+    """A file of billing's: £2 nobody promised, and a row that cannot be read."""
+    path = folder / "applied.csv"
+    path.write_text("d,a,m,e\n2026-10-20,C1,2.00,\nyesterday,C1,2.00,\n")
+    columns = {"applied_on": "d", "account": "a", "amount": "m", "entry": "e"}
+    billing.import_file(database, path, BillingMapping(columns, currency="GBP"))
+
+
+def test_a_leader_reads_and_signs_nothing(world: World, page: AppTest, database: Settings, tmp_path: Path) -> None:
+    take_in(database, tmp_path)
     page.query_params["who"] = "lea"
     show(page, "months")
     page.selectbox(key="month").set_value("2026-10").run()
     assert not [button for button in page.button if button.key == "close"]
-    assert "DIFFERENCES · 2" in show(page, "billing")
+    assert "TO SETTLE" in show(page, "billing")
     assert not [button for button in page.button if button.label == "Settle"]
 
 

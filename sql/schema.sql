@@ -4478,7 +4478,7 @@ RESET ROLE;
 -- desk, can it be trusted: models against today's customers, the trial, the nightly profile of the data
 -- =====================================================================================================================
 
--- How training's customers fell into bins, a row a column, and one for the model's own chances on customers it had not seen.
+-- How training's customers fell into bins, a row a column, and one for the model's own chances of them.
 CREATE TABLE desk.model_bins (
     model_version bigint NOT NULL REFERENCES desk.model_versions ON DELETE CASCADE,
     is_score      boolean NOT NULL,

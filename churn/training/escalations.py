@@ -55,7 +55,7 @@ def fit_escalation(job: Job) -> Trained:
     metrics |= {"judged_on": "the newest quarter of a year", "columns": list(estimator.feature_names_in_)}
     kept = Fitted(estimator, tuple(estimator.feature_names_in_))
     trained = job.keep("escalation", kept, metrics, HORIZON_DAYS)
-    job.keep_bins(trained, frame[list(kept.columns)], held_out)
+    job.keep_bins(trained, frame[list(kept.columns)], kept)
     return trained
 
 

@@ -14,7 +14,7 @@ import psycopg
 from churn import registry
 from churn.core import features, records
 from churn.core.drift import Bins, learn
-from churn.core.fitted import Fitted
+from churn.core.fitted import Fitted, rebased
 from churn.core.model_judgement import against
 from churn.core.refusals import NoBetterThanUsual
 
@@ -59,12 +59,16 @@ class Job:
         )
         return Trained(kind, number, metrics)
 
-    def keep_bins(self, trained: Trained, frame: pd.DataFrame, chance: Array | None = None) -> None:
-        """Keep how training's rows fell into bins of each column, and held-out chances likewise: what drift is from."""
+    def keep_bins(self, trained: Trained, frame: pd.DataFrame, model: Fitted[Any] | None = None) -> None:
+        """Keep how training's rows fell into bins of each column, and `model`'s chances likewise: drift is from them.
+
+        The chances are the kept model's own of its training rows: those of the one that was judged are another model's.
+        """
         if len(frame) > MOST_BINNED:
             frame = frame.sample(MOST_BINNED, random_state=SEED)
         bins: list[tuple[Bins, bool, int]] = [(learn(str(c), frame[c]), False, len(frame)) for c in frame.columns]
-        if chance is not None:
+        if model is not None:
+            chance = rebased(model.estimator.predict_proba(frame[list(model.columns)])[:, 1], model.shift)
             bins.append((learn(SCORE, pd.Series(chance)), True, len(chance)))
         registry.keep_bins(self.connection, trained.model_version, bins)
 

@@ -17,7 +17,7 @@ from sklearn.model_selection import train_test_split
 
 from churn import store
 from churn.core import features, records
-from churn.core.fitted import Fitted, rebased, shift_to
+from churn.core.fitted import Fitted, shift_to
 from churn.core.landmarks import landmark_calibration
 from churn.core.model_judgement import judgement
 from churn.core.outlook import DAYS_A_MONTH
@@ -97,7 +97,7 @@ def fit_risk(job: Job, curve: Fitted[TenureCurve] | None) -> tuple[Fitted[ChurnR
         )
     kept = Fitted(estimator, tuple(estimator.feature_names_in_), shift)
     trained = job.keep("risk", kept, metrics, job.company.horizon_days)
-    job.keep_bins(trained, frame[list(kept.columns)], rebased(held_out, shift))
+    job.keep_bins(trained, frame[list(kept.columns)], kept)
     return kept, trained
 
 

@@ -47,7 +47,13 @@ def fake(folder: Path, name: str, script: str) -> None:
     (folder / name).chmod(0o755)
 
 
-@pytest.mark.parametrize("module", ["__main__", "bootstrap", "cli", "__init__"])
+BEFORE_THE_ENVIRONMENT = [
+    *("__main__", "bootstrap", "cli", "__init__"),
+    *(f"commands/{path.stem}" for path in sorted((PROJECT / "churn/commands").glob("*.py"))),
+]
+
+
+@pytest.mark.parametrize("module", BEFORE_THE_ENVIRONMENT)
 def test_what_runs_before_the_environment_imports_the_standard_library_only(module: str) -> None:
     tree = ast.parse((PROJECT / f"churn/{module}.py").read_text())
     tops = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -15,6 +17,8 @@ import psycopg
 import pytest
 
 from churn import bootstrap, cli, db
+from churn.commands import company, developing, shared
+from churn.commands import serving as serving_commands
 from churn.serve import PortTaken, refuse_taken_port
 from churn.settings import PROJECT, Settings
 
@@ -34,11 +38,14 @@ def churn(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
 
 @pytest.fixture(autouse=True)
 def as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A command obeyed within this process neither ends the tests' server nor keeps its signal handler."""
-    handler = signal.getsignal(signal.SIGTERM)
+    """A command obeyed within this process neither ends the tests' server nor keeps its signal handler or its log."""
+    handler, log = signal.getsignal(signal.SIGTERM), logging.getLogger()
+    handlers, level = log.handlers[:], log.level
     monkeypatch.setattr(cli, "_leave_no_server", lambda: None)
     yield
     signal.signal(signal.SIGTERM, handler)
+    log.handlers[:] = handlers
+    log.setLevel(level)
 
 
 def test_help_needs_nothing_but_python() -> None:
@@ -128,17 +135,17 @@ def test_a_taken_port_is_said_before_anything_slow() -> None:
 
 
 def test_lint_ends_with_1_when_a_tool_finds_something(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "_tool", lambda name, *_: 1 if name == "mypy" else 0)
+    monkeypatch.setattr(developing, "_tool", lambda name, *_: 1 if name == "mypy" else 0)
     assert cli.obey(cli.read_arguments(["lint"])) == 1
 
 
 @pytest.mark.parametrize(("lint", "tests", "code"), [([], 0, 0), (["mypy"], 0, 1), ([], 1, 1), (["mypy"], 5, 5)])
 def test_the_exit_code_of_test_is_honest(monkeypatch, lint: list[str], tests: int, code: int) -> None:
     monkeypatch.setattr(bootstrap, "ensure_chromium", lambda: "/usr/bin/chromium")
-    monkeypatch.setattr(cli, "_lint", lambda: lint)
-    monkeypatch.setattr(cli, "_tool", lambda *_: tests)
+    monkeypatch.setattr(developing, "_lint", lambda: lint)
+    monkeypatch.setattr(developing, "_tool", lambda *_: tests)
     monkeypatch.setenv("KEEPLINE_CHROMIUM", "")
-    assert cli.test(cli.read_arguments(["test"])) == code
+    assert developing.test(cli.read_arguments(["test"])) == code
 
 
 def test_without_a_browser_the_tests_do_not_pretend(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
@@ -151,14 +158,16 @@ def test_without_a_browser_the_tests_do_not_pretend(monkeypatch: pytest.MonkeyPa
 
 
 def test_progress_tells_the_same_thing_once_a_second_and_when_it_is_complete(capsys) -> None:
-    progress = cli.Progress()
+    progress = shared.Progress()
     for done in (1, 2, 3):
         progress("rows", done, 3)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split("  ")[-1] for line in lines] == ["1 of 3", "3 of 3"]
 
 
-def test_run_does_what_is_missing_in_order_and_the_second_time_nothing(database: Settings, monkeypatch) -> None:
+def test_run_does_what_is_missing_in_order_and_the_second_time_nothing(
+    database: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     from churn import callback_ranking, outcomes, scoring, training
 
     done: list[str] = []
@@ -198,13 +207,17 @@ def test_run_does_what_is_missing_in_order_and_the_second_time_nothing(database:
 
     monkeypatch.setattr(outcomes, "settle", settle)
     monkeypatch.setattr(callback_ranking, "fill", fill)
-    monkeypatch.setattr(cli, "DEMO_CUSTOMERS", 50)
-    monkeypatch.setattr(cli, "serve", lambda _: done.append("serve") or 0)
-    monkeypatch.setattr(cli, "_settings", lambda: database)
+    monkeypatch.setattr(company, "DEMO_CUSTOMERS", 50)
+    monkeypatch.setattr(serving_commands, "serve", lambda _: done.append("serve") or 0)
+    monkeypatch.setattr(shared, "settings", lambda: database)
     monkeypatch.setattr(training, "train", train)
     monkeypatch.setattr(scoring, "score_everyone", score_everyone)
     asked = cli.read_arguments(["run", "--port", "0"])
     assert (cli.obey(asked), done) == (0, ["train", "score", "outcomes", "callbacks", "serve"])
+    told = capsys.readouterr().out
+    assert "s  Spend: failed. Version 1: The model's bytes are not those" in told  # the app is served all the same
+    assert re.search("s  Seals: [0-9,]+ rows", told)
+    assert "s  Scores: " not in re.sub("Scores: done", "", told)  # just done: no step of this night
     assert (cli.obey(asked), done[5:]) == (0, ["serve"])
     with db.connect(database, "batch") as connection:
         assert connection.execute("SELECT count(*) FROM crm.customers").fetchone() == (50,)
@@ -284,12 +297,10 @@ def test_the_outside_doors_call_the_one_command(path: str) -> None:
 
 
 def test_every_command_of_the_readme_exists() -> None:
-    import re
-
     text = (PROJECT / "README.md").read_text()
     commands = set(re.findall(r"python3 -m churn (?:--database \S+ )?([a-z]+)", text))
     assert {"run", "test", "import", "demo", "train", "score", "check"} <= commands
-    for command in commands - {"import", "promote", "replay", "bench", "test"}:
+    for command in commands - {"import", "promote", "replay", "audit", "bench", "test"}:
         assert cli.read_arguments([command]).command == command
 
 

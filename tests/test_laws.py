@@ -22,7 +22,6 @@ PSYCOPG_ROOMS = (
     "churn/callback_ranking.py",
     "churn/callbacks.py",
     "churn/casework.py",
-    "churn/cli.py",
     "churn/contract.py",
     "churn/contract_check.py",
     "churn/db.py",

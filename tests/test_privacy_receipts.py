@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from churn import cli, offers, privacy, scoring
+from churn.commands import shared as commands
 from churn.core.question import Ask
 from churn.settings import Settings
 from tests.conftest import clone
@@ -58,7 +59,7 @@ def test_a_name_in_a_receipt_would_be_found(shared: Desk) -> None:
 def test_after_an_erasure_the_decision_is_replayed_and_explained_as_before(
     shared: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "_settings", lambda: shared.settings)
+    monkeypatch.setattr(commands, "settings", lambda: shared.settings)
     decision, customer, before = decisions(shared)[0]
     assert run("explain", str(decision)) == 0
     said = capsys.readouterr().out
@@ -81,7 +82,7 @@ def test_after_an_erasure_the_decision_is_replayed_and_explained_as_before(
 
 
 def test_retain_counts_first(shared: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "_settings", lambda: shared.settings)
+    monkeypatch.setattr(commands, "settings", lambda: shared.settings)
     assert run("retain") == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[:-1]] == [
@@ -91,5 +92,5 @@ def test_retain_counts_first(shared: Desk, capsys: pytest.CaptureFixture[str], m
 
 
 def test_an_erasure_without_a_reason_is_asked_for_one() -> None:
-    with pytest.raises(cli.NotYet, match="--reason"):
+    with pytest.raises(commands.NotYet, match="--reason"):
         run("person", "erase", "C1")

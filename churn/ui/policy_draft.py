@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from churn import policy_lab
 from churn.core.policy import COST_MODELS, FAULTS, FLAGS, LEVERS, ROLES, UNITS, WINDOWS, Policy
@@ -56,10 +57,11 @@ def show_draft(session: Session) -> None:
         "Money is in whole minor units (£35 is 3500), shares as fractions (15 % is 0.15). A condition left empty is "
         "any; ranges hold their start and not their end. Nothing here counts before a second person publishes it."
     )
-    edited = _tables(source, number)
+    edited, below_rules = _tables(source, number)
     draft, faults = policy_of(edited, title=title, currency=source.currency)
     found = problems(draft, today(session)) if draft else []
-    _say(edited["rules"], [fault.sentence for fault in faults], found)
+    with below_rules:
+        _say(edited["rules"], [fault.sentence for fault in faults], found)
     text, verdicts = _cases(session, draft, number)
     saved = st.button(
         "Save as a new draft", type="primary", disabled=draft is None or verdicts is None, icon=":material/save:",
@@ -79,9 +81,11 @@ def _state(found: list[Problem], verdicts: list[Verdict] | None) -> str:
     return f"with {len(found)} problems and {red} red cases" if found or red else "without problems, its cases green"
 
 
-def _tables(source: Policy, number: int | None) -> dict[str, pd.DataFrame]:
+def _tables(source: Policy, number: int | None) -> tuple[dict[str, pd.DataFrame], DeltaGenerator]:
+    """The tables as edited, and the place beside the rules where their problems are said."""
     held = tables_of(source)
     edited = {}
+    below: list[DeltaGenerator] = []
     for name, title in TITLES.items():
         heading(title)
         edited[name] = st.data_editor(
@@ -90,7 +94,8 @@ def _tables(source: Policy, number: int | None) -> dict[str, pd.DataFrame]:
             column_order=columns_of(name), height=380 if name == "rules" else "auto",
             alt=f"{title} of the draft, to edit",
         )  # fmt: skip
-    return edited
+        below.append(st.container())
+    return edited, below[0]
 
 
 def _config(name: str) -> dict[str, Any]:

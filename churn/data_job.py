@@ -109,7 +109,7 @@ def _look(connection: psycopg.Connection, found: Profile, view: View, there: set
                 if noun == view.name and there.issuperset(keys)
             ]
             if view.name == "contacts":
-                found.contacts = _rows(connection, "contacts")
+                found.contacts = _rows(connection, "contacts_by_channel")
     except psycopg.Error:
         found.held_back.append(
             {"what": f"crm.{view.name} cannot be read", "why": view.without or "", "customers": None}

@@ -1,6 +1,6 @@
 -- What the night finds of the data, and what the page shows of it.
 
--- contacts --
+-- contacts_by_channel --
 -- Contacts by channel: how many, without a customer, of a customer nobody knows.
 SELECT t.channel, count(*) AS contacts, count(*) FILTER (WHERE t.customer_id IS NULL) AS nobody,
        count(*) FILTER (WHERE t.customer_id IS NOT NULL AND c.customer_id IS NULL) AS unknown

@@ -163,13 +163,14 @@ def _spend(session: Session, connection: psycopg.Connection, period: Period) -> 
 
 def _entries(session: Session, connection: psycopg.Connection, cut: str, value: str, period: Period) -> None:
     """The way down: ledger rows, customers by key only."""
-    rows, many, net = spend.entries(connection, cut, value, period)
+    rows, many, net = spend.entries(connection, cut, value, period, most=spend.EVERY_ROW)
     if empty(rows, "No entry of it in these months."):
         return
-    shown = "" if many == len(rows) else f" The newest {len(rows):,} are listed; a file holds these."
+    listed = rows.head(spend.MOST_ROWS)
+    shown = "" if many == len(listed) else f" The newest {len(listed):,} are listed; a file holds all."
     said = "1 entry" if many == 1 else f"{many:,} entries"
     st.caption(plain(f"{said}, net {show(net, period.currency)}.{shown}"))
     view = View("entries", rows.drop(columns="remark"), ("amount",), {"by": cut, "value": value})
-    told = rows.assign(amount=[show(int(amount), period.currency) for amount in rows["amount"]])
+    told = listed.assign(amount=[show(int(amount), period.currency) for amount in listed["amount"]])
     st.dataframe(told, hide_index=True, alt=f"Ledger entries of {value}.")
     files(session, view)

@@ -68,7 +68,7 @@ def test_a_policy_is_drafted_mended_proved_published_and_used(line: Line, site: 
 
     edit_first_value(page, ["Delete"])
     expect(page.get_by_text(re.compile("ceiling needs a value in money, not below zero")).first).to_be_visible()
-    edit_first_value(page, ["9", "0", "0", "Enter"])
+    edit_first_value(page, ["1", "1", "0", "0", "Enter"])
     expect(page.get_by_text("No problems: every case has an answer")).to_be_visible()
 
     for answer, said in (("no", "0 of 1 cases green."), ("yes", "All 1 cases green.")):

@@ -19,8 +19,10 @@ from churn.ui import connection, sign_in
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# Nothing here but the page's own measure: the caller's card begins where the eye is.
+# Nothing here but the page's own measure: the caller's card begins where the eye is. A table's own "Download as CSV"
+# goes: it guards no formula and leaves no row in the audit; each page has an export that does.
 STYLE = """<style>
+[data-testid="stElementToolbarButton"]:has(button[aria-label*="ownload"]) {display: none;}
 [data-testid="stMainBlockContainer"] {padding-top: 4.2rem; padding-bottom: 2rem;}
 [data-testid="stMain"] h2, [data-testid="stMain"] h3, [data-testid="stMain"] h4 {padding: 0;}
 </style>"""

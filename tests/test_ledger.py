@@ -182,9 +182,7 @@ def test_a_missing_budget_or_counter_refuses(world: World) -> None:
 def test_splitting_under_the_limit_meets_the_customers_rolling_cap(world: World) -> None:
     for staff_id in ("ann", "abe"):
         world.give(staff_id, "C1", 2_000, rolling_cap=5_000)
-    with pytest.raises(
-        refusals.RollingCapReached, match=r"In 365 days this customer may get £50; £10 of it is left"
-    ):
+    with pytest.raises(refusals.RollingCapReached, match=r"In 365 days this customer may get £50; £10 of it is left"):
         world.give("ann", "C1", 1_001, rolling_cap=5_000)
     world.give("ann", "C1", 1_000, rolling_cap=5_000)
     assert code_of(world.give, "ann", "C1", 1, rolling_cap=5_000) == "KL304"

@@ -36,7 +36,8 @@ def call(owner: psycopg.Connection, at: str, **values: object) -> None:
 
 def halves(owner: psycopg.Connection) -> list[tuple]:
     return owner.execute(
-        "SELECT queue, to_char(starts_at AT TIME ZONE 'UTC', 'MM-DD HH24:MI'), contacts, calls, handled, handle_seconds "
+        "SELECT queue, to_char(starts_at AT TIME ZONE 'UTC', 'MM-DD HH24:MI'), contacts, calls, handled, "
+        "handle_seconds "
         "FROM desk.volume_half_hours ORDER BY starts_at, queue"
     ).fetchall()
 

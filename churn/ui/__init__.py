@@ -7,8 +7,8 @@ from churn.ui.desk import show_caller
 from churn.ui.escalations import show_escalations
 from churn.ui.finder import ask_for_caller
 from churn.ui.gate import Session, gate, menu
-from churn.ui.policy import show_policy
 from churn.ui.models import show_models
+from churn.ui.policy import show_policy
 from churn.ui.queue import show_queue
 from churn.ui.spend import show_spend
 from churn.ui.team import show_team

@@ -43,8 +43,9 @@ def show_replay(session: Session) -> None:
         days = st.selectbox("The last", list(MONTHS), format_func=MONTHS.__getitem__, key="replay-days")
     since = max(state.since_on, state.until_on - timedelta(days=days))
     st.caption(
-        f"{state.calls:,} settled calls from {state.since_on:%-d %B %Y} to {state.until_on:%-d %B %Y} are ready, made "
-        f"so on {when(state.made_at, session)} with effect model {state.effect_version}. The last weeks are not settled."
+        f"{state.calls:,} settled calls from {state.since_on:%-d %B %Y} to {state.until_on:%-d %B %Y} are ready, "
+        f"made so on {when(state.made_at, session)} with effect model {state.effect_version}. "
+        "The last weeks are not settled."
     )
     key = (chosen.version, since, state.made_at)
     if st.button("Replay", type="primary", icon=":material/replay:", key="run-replay"):

@@ -133,7 +133,8 @@ def test_the_seconds_of_every_way_out_are_the_supervisors_to_see(queue: AppTest,
     assert "Nobody left through the desk." in shown(queue.run())
     card = at_desk.callers(1)[0]
     at_desk.owner.execute(
-        "UPDATE desk.cases SET cancel_asked_at = now() - interval '70 seconds', cancelled_at = now(), closed_at = now(), "
+        "UPDATE desk.cases SET cancel_asked_at = now() - interval '70 seconds', cancelled_at = now(), "
+        "closed_at = now(), "
         "outcome = 'cancelled' WHERE case_id = %s",
         [card.case_id],
     )

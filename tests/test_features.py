@@ -14,6 +14,11 @@ from tests.factories import put, put_customer
 AS_OF = datetime(2026, 11, 15, 12, 0, tzinfo=UTC)
 
 
+@pytest.fixture(autouse=True)
+def _as_a_job(owner: psycopg.Connection) -> None:
+    owner.execute("SET search_path = crm")
+
+
 @pytest.fixture
 def caller(owner: psycopg.Connection) -> psycopg.Connection:
     put(owner, "company")

@@ -58,6 +58,7 @@ def fill(owner: psycopg.Connection) -> None:
     for statement in CENTRE.split(";\n"):
         if statement.strip():
             owner.execute(statement)
+    owner.execute("ANALYZE")  # as an import leaves it
 
 
 @pytest.fixture

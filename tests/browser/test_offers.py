@@ -212,6 +212,7 @@ def test_what_was_asked_and_given_is_there_after_a_reload(line: Line) -> None:
 
 def test_a_request_that_waits_survives_a_reload(line: Line) -> None:
     card, _, _ = line.at.needing_approval(contact_reason="cancel", fault="ours", ask=Ask(amount=5_000))
+    line.at.owner.execute("UPDATE desk.cases SET closed_at = now()")  # what was looked for there is not gone on with
     line.open(card.facts.customer.customer_id)
     line.ask("50")
     line.press("Ask a supervisor")

@@ -84,8 +84,10 @@ def visit(port: int, page: str, **headers: str) -> bytes:
     asked.rerun_script.page_name = page
     asked.rerun_script.query_string = "account=Z1&who=M1"
     told = b""
-    url = f"ws://127.0.0.1:{port}/_stcore/stream"
-    with connect(url, subprotocols=["streamlit"], additional_headers=headers, max_size=None) as line:  # type: ignore[list-item]
+    host = headers.pop("Host", "127.0.0.1")  # named once, as a browser does
+    url = f"ws://{host}:{port}/_stcore/stream"
+    wire = socket.create_connection(("127.0.0.1", port))
+    with connect(url, sock=wire, subprotocols=["streamlit"], additional_headers=headers, max_size=None) as line:  # type: ignore[list-item]
         line.send(asked.SerializeToString())
         while True:
             message = line.recv(timeout=60)

@@ -42,9 +42,9 @@ def is_formula(text: str) -> bool:
 
 def safe_text(text: str) -> str:
     """`text` as a cell of a CSV file: an apostrophe before what would be calculated, no control characters."""
-    mark = "'" if is_formula(text) else ""
     shown = text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
     shown = "".join(c for c in shown if c in _KEPT or unicodedata.category(c) not in {"Cc", "Cs"})
+    mark = "'" if is_formula(text) or is_formula(shown) else ""  # without what is invisible it may begin anew
     return mark + _PARTED.sub("'", shown)
 
 

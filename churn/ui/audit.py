@@ -9,11 +9,12 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import streamlit as st
 
-from churn import audit, export, store
+from churn import audit, store
 from churn.audit import Event
 from churn.core import words
 from churn.ui.gate import Session
 from churn.ui.pieces import heading, plain, reading
+from churn.ui.takeaway import takeaway
 
 DAYS = {"1": "today", "7": "7 days", "30": "30 days", "365": "a year"}
 ACTS = (
@@ -83,15 +84,7 @@ def _list(session: Session, found: list[Event]) -> None:
         frame, hide_index=True, alt="What was done, by whom, about what, newest first",
         column_config={"when": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss")},
     )  # fmt: skip
-    st.download_button(
-        "Export", data=lambda: _taken(session, frame), file_name="audit.csv", mime="text/csv", on_click="ignore",
-        icon=":material/download:",
-    )  # fmt: skip
-
-
-def _taken(session: Session, frame: pd.DataFrame) -> bytes:
-    audit.note_view(session.database, session.me, "exported", "audit", {"rows": len(frame)})
-    return export.to_csv(frame)
+    takeaway(session, "audit", "audit", frame)
 
 
 def _frame(found: list[Event], zone: str) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from churn import audit, model_reports
+from churn import model_reports
 from churn.core import words
 from churn.core.drift import MOVED
 from churn.core.model_card import Card, as_markdown
@@ -13,7 +13,7 @@ from churn.model_reports import Version
 from churn.refusals import Refusal
 from churn.ui.gate import Session
 from churn.ui.pieces import heading, plain
-from churn.ui.takeaway import takeaway
+from churn.ui.takeaway import takeaway, written_down
 
 MAY_PROMOTE = ("leader", "analyst", "administrator")
 
@@ -129,7 +129,7 @@ def show_card(session: Session, shown: Version, versions: list[Version], drift: 
     )  # fmt: skip
     name = f"model-card-{shown.kind}-{shown.model_version}.md"
     st.download_button(
-        "Take the card", data=lambda: _taken(session, name, card), file_name=name, mime="text/markdown",
+        "Take the card", data=written_down(session, "models", name, card.encode), file_name=name, mime="text/markdown",
         on_click="ignore", icon=":material/download:",
     )  # fmt: skip
     for part in card.split("\n\n"):
@@ -137,8 +137,3 @@ def show_card(session: Session, shown: Version, versions: list[Version], drift: 
             heading(plain(part.lstrip("# ")))
         else:
             st.text(part.strip())
-
-
-def _taken(session: Session, name: str, card: str) -> bytes:
-    audit.note_view(session.database, session.me, "exported", "models", {"what": name})
-    return card.encode()

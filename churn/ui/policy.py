@@ -15,10 +15,11 @@ from churn.ui.gate import Session
 from churn.ui.pieces import heading, plain, reading
 from churn.ui.policy_budgets import show_budgets
 from churn.ui.policy_draft import show_draft
-from churn.ui.policy_pieces import choose_version, end_of, files, now, today, versions
+from churn.ui.policy_pieces import choose_version, end_of, now, today, versions
 from churn.ui.policy_publish import show_publish
 from churn.ui.policy_replay import show_replay
 from churn.ui.policy_try import show_try
+from churn.ui.takeaway import takeaway
 
 VIEWS = {
     "force": "In force", "compare": "Compare", "draft": "Edit a draft", "try": "Try a case", "replay": "Replay",
@@ -58,7 +59,7 @@ def _in_force(session: Session) -> None:
     st.dataframe(
         rules, hide_index=True, height=420, alt="Rules in force: what, how much, and the sentence the agent reads."
     )
-    files(session, rules, "rules-in-force")
+    takeaway(session, "policy", "rules-in-force", rules)
     heading("Who may give it alone")
     st.dataframe(
         authority_table(policy), hide_index=True, alt="What each role may give alone, at once and in a window."
@@ -138,4 +139,4 @@ def _compare(session: Session) -> None:
         )
         st.markdown(f"{mark} **{one.kind}** {plain(one.sentence)}", anchors=False)
     rows = [(one.kind, one.what, one.key, one.sentence) for one in found]
-    files(session, pd.DataFrame(rows, columns=["kind", "what", "key", "sentence"]), "policy-differences")
+    takeaway(session, "policy", "policy-differences", pd.DataFrame(rows, columns=["kind", "what", "key", "sentence"]))

@@ -14,7 +14,8 @@ from churn.policies.stored import policy_in_force
 from churn.policy_lab import Proposal
 from churn.ui.gate import Session
 from churn.ui.pieces import heading, plain
-from churn.ui.policy_pieces import acting, files, listed, today, when
+from churn.ui.policy_pieces import acting, listed, today, when
+from churn.ui.takeaway import takeaway
 
 
 def show_budgets(session: Session) -> None:
@@ -36,7 +37,7 @@ def show_budgets(session: Session) -> None:
             ]
         )  # fmt: skip
         st.dataframe(frame, hide_index=True, alt="Budgets by month, team and instrument: limit, spent, left.")
-        files(session, frame, "budgets")
+        takeaway(session, "policy", "budgets", frame)
     else:
         st.info("No team has money this month: propose some.", icon=":material/inbox:")
     _waiting(session, [one for one in every if one.confirmed_by is None])
@@ -114,4 +115,4 @@ def _history(session: Session, done: list[Proposal]) -> None:
             ["confirmed", "month", "team", "instrument", "amount", "reason", "proposed by", "confirmed by"],
         )  # fmt: skip
         st.dataframe(frame, hide_index=True, alt="Budget moves, who proposed and who confirmed.")
-        files(session, frame, "budget-history")
+        takeaway(session, "policy", "budget-history", frame)

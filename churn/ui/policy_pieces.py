@@ -2,44 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, time
-from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 import streamlit as st
 
-from churn import audit, export, ledger
+from churn import ledger
 from churn.core import words
 from churn.core.grants import Version
 from churn.policies.stored import policy_versions
 from churn.refusals import Refusal
 from churn.ui.gate import Session
 from churn.ui.pieces import UNANSWERED, plain, unanswered
-
-FILES: tuple[tuple[str, str, Callable[[pd.DataFrame], bytes]], ...] = (
-    ("CSV", "csv", export.to_csv),
-    ("Excel", "xlsx", export.to_xlsx),
-    ("Parquet", "parquet", export.to_parquet),
-)
-
-
-def files(session: Session, frame: pd.DataFrame, name: str) -> None:
-    """A table as files; each one taken is written down."""
-    with st.popover("Take the data", icon=":material/download:", type="tertiary"):
-        for label, ending, make in FILES:
-            st.download_button(
-                label, data=partial(_taken, session, make, frame, name), file_name=f"{name}.{ending}",
-                on_click="ignore", key=f"{name}-{ending}", help="That you took it is written down.",
-            )  # fmt: skip
-
-
-def _taken(session: Session, make: Callable[[pd.DataFrame], bytes], frame: pd.DataFrame, name: str) -> bytes:
-    audit.note_view(session.database, session.me, "exported", "policy", {"what": name, "rows": len(frame)})
-    return make(frame)
 
 
 def today(session: Session) -> date:

@@ -18,7 +18,8 @@ from churn.core.replay_calls import Calls
 from churn.policies.stored import policy_in_force, policy_version
 from churn.ui.gate import Session
 from churn.ui.pieces import heading, plain
-from churn.ui.policy_pieces import choose_version, files, versions, when
+from churn.ui.policy_pieces import choose_version, versions, when
+from churn.ui.takeaway import takeaway
 
 NOT_YET = "No calls are ready for replay yet: the nightly job makes them so, or `python3 -m churn replay-log` now."
 MONTHS = {92: "three months", 183: "half a year", 366: "a year"}
@@ -106,8 +107,8 @@ def _result(session: Session, found: Replayed) -> None:
             if name not in {"by", "value"}
         },
     )  # fmt: skip
-    files(session, found.segments, "replay-segments")
-    files(session, found.frontier, "replay-frontier")
+    takeaway(session, "policy", "replay-segments", found.segments)
+    takeaway(session, "policy", "replay-frontier", found.frontier)
 
 
 def _totals(found: Replayed, currency: str) -> None:

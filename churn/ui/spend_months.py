@@ -17,6 +17,7 @@ from churn.spend_export import View
 from churn.ui.gate import Session
 from churn.ui.pieces import heading, plain
 from churn.ui.spend_table import empty, show_view
+from churn.ui.takeaway import written_down
 
 if TYPE_CHECKING:
     import psycopg
@@ -74,7 +75,7 @@ def _statement(session: Session, connection: psycopg.Connection, month: date, to
     text = statement_text(session.company.name, month, rows, signed=who, time_zone=session.company.time_zone)
     st.download_button(
         "To print",
-        text,
+        written_down(session, "spend", "statement", text.encode),
         file_name=f"statement-{month:%Y-%m}.txt",
         icon=":material/print:",
         on_click="ignore",

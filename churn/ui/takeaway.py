@@ -1,4 +1,4 @@
-"""What a page shows, taken along as a file: CSV, Excel, Parquet; each with its row in the audit."""
+"""What a page gives away as a file: each with its row in the audit, written when it is taken."""
 
 from __future__ import annotations
 
@@ -15,15 +15,24 @@ FILES = (("CSV", "csv", export.to_csv), ("Excel", "xlsx", export.to_xlsx), ("Par
 
 
 def takeaway(session: Session, page: str, name: str, frame: pd.DataFrame) -> None:
-    """A small button with the three files; what is taken is written down when it is."""
+    """A small button with the three files of a table."""
     with st.popover("Take the data", icon=":material/download:", type="tertiary"):
         for label, ending, make in FILES:
             st.download_button(
-                label, data=partial(_taken, session, page, name, frame, make), file_name=f"{name}.{ending}",
-                on_click="ignore", key=f"{page}-{name}-{ending}",
+                label, data=written_down(session, page, name, partial(make, frame), rows=len(frame)),
+                file_name=f"{name}.{ending}", on_click="ignore", key=f"{page}-{name}-{ending}",
+                help="That you took it is written down.",
             )  # fmt: skip
 
 
-def _taken(session: Session, page: str, name: str, frame: pd.DataFrame, make: Callable[[pd.DataFrame], bytes]) -> bytes:
-    audit.note_view(session.database, session.me, "exported", page, {"what": name, "rows": len(frame)})
-    return make(frame)
+def written_down(
+    session: Session, page: str, name: str, make: Callable[[], bytes], *, rows: int | None = None
+) -> Callable[[], bytes]:
+    """What a download button of any kind calls for its bytes: noted in the audit, then made."""
+
+    def taken() -> bytes:
+        detail = {"what": name} if rows is None else {"what": name, "rows": rows}
+        audit.note_view(session.database, session.me, "exported", page, detail)
+        return make()
+
+    return taken

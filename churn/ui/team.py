@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 import pandas as pd
 import streamlit as st
 
-from churn import export, team
+from churn import team
 from churn.core import words
 from churn.core.charts_team import SAID, funnel_chart
 from churn.core.wins import LONG_RUN, Topic
 from churn.ui.gate import Session
 from churn.ui.pieces import heading, plain
+from churn.ui.takeaway import takeaway
 
 if TYPE_CHECKING:
     import psycopg
@@ -124,12 +124,7 @@ def _figures(session: Session, people: Sequence[team.Agent]) -> None:
             "overrides": st.column_config.NumberColumn(help="Given otherwise than shown first, of all offers."),
         },
     )  # fmt: skip
-    with st.container(horizontal=True):
-        for name, make in (("CSV", export.to_csv), ("Excel", export.to_xlsx)):
-            st.download_button(
-                name, data=partial(make, frame), file_name=f"team.{'csv' if name == 'CSV' else 'xlsx'}",
-                on_click="ignore", icon=":material/download:", key=f"team-{name}",
-            )  # fmt: skip
+    takeaway(session, "team", "team", frame)
 
 
 def table(people: Sequence[team.Agent]) -> pd.DataFrame:

@@ -17,7 +17,8 @@ from churn.core.rates import FEWEST, HOW, at_risk, monthly, saves, share, wilson
 from churn.trends import Filter, Mark, State
 from churn.ui.gate import Session
 from churn.ui.pieces import heading, plain
-from churn.ui.trends_lists import export_row, show_came, show_forbidden, show_leavers, show_summary
+from churn.ui.takeaway import takeaway
+from churn.ui.trends_lists import show_came, show_forbidden, show_leavers, show_summary
 
 if TYPE_CHECKING:
     import psycopg
@@ -58,11 +59,11 @@ def show_trends(session: Session) -> None:
             narrowed = _filters(trends.values(connection))
             rates = _months(connection, session, narrowed)
             risk = _risk(connection, session, narrowed, state)
-            _curves(connection, state)
-            _cohorts(connection)
-            _predictions(connection)
-            kept = _saves(connection)
-            moved = _drivers(connection)
+            _curves(session, connection, state)
+            _cohorts(session, connection)
+            _predictions(session, connection)
+            kept = _saves(session, connection)
+            moved = _drivers(session, connection)
             forbidden = trends.forbidden(connection)
             show_forbidden(session, forbidden)
             show_summary(
@@ -110,9 +111,9 @@ def _months(connection: psycopg.Connection, session: Session, narrowed: Filter) 
     )
     unfinished = " The last month is not over." if _is_open(session, shown["month"].max()) else ""
     st.caption(f"{RATE} Shown: {plain(narrowed.said)}.{unfinished} Choose a point to see who they are.")
-    export_row(shown, "churn-by-month")
+    takeaway(session, "trends", "churn-by-month", shown)
     for point in _points(picked):
-        show_leavers(connection, _month_mark(point, str(by), narrowed), "months")
+        show_leavers(session, connection, _month_mark(point, str(by), narrowed), "months")
     return rates
 
 
@@ -181,11 +182,11 @@ def _risk(
         f"chance and the model’s own error on customers it had not seen ({words.percent(error)} of the mean). "
         "The filter on tenure does not apply."
     )
-    export_row(rows.drop(columns="variance"), "margin-at-risk")
+    takeaway(session, "trends", "margin-at-risk", rows.drop(columns="variance"))
     return found
 
 
-def _curves(connection: psycopg.Connection, state: State) -> None:
+def _curves(session: Session, connection: psycopg.Connection, state: State) -> None:
     cut = str(
         st.segmented_control(
             "How long they stay, by", list(CUTS), default="plan", required=True, format_func=CUTS.__getitem__,
@@ -208,12 +209,12 @@ def _curves(connection: psycopg.Connection, state: State) -> None:
     last = frame["month"].max()
     numbers = charts.risk_table(shown, [month for month in RISK_MONTHS if month <= last])
     st.dataframe(numbers, hide_index=True, alt="Numbers at risk by group and month.")
-    export_row(frame, "survival-curves")
+    takeaway(session, "trends", "survival-curves", frame)
     for point in _points(picked):
         name = str(point.get("group"))
         parts: dict[str, Any] = {"cohort": name} if cut == "cohort" else {"reason": name} if cut == "reason" else {}
         narrowed = Filter() if parts else Filter(**{f"{cut}s": (name,)})
-        show_leavers(connection, Mark(how="voluntary", filter=narrowed, **parts), "curves")
+        show_leavers(session, connection, Mark(how="voluntary", filter=narrowed, **parts), "curves")
 
 
 def _tested(told: LogRank | None) -> str:
@@ -242,7 +243,7 @@ def _how_observed(cut: str, state: State, others: int) -> str:
     )
 
 
-def _cohorts(connection: psycopg.Connection) -> None:
+def _cohorts(session: Session, connection: psycopg.Connection) -> None:
     cells = heat_map(trends.tables(connection, "joined"))
     heading("New customers by quarter", help="Left by choice, a customer-month. All customers, whatever the filters.")
     if cells.empty:
@@ -254,15 +255,15 @@ def _cohorts(connection: psycopg.Connection) -> None:
         key="heat",
         alt="Share leaving in each month since joining, by quarter joined.",
     )
-    export_row(cells, "cohorts")
+    takeaway(session, "trends", "cohorts", cells)
     for point in _points(picked):
         month = int(point.get("month", 1))
         first, last = round((month - 1) * DAYS_A_MONTH), round(month * DAYS_A_MONTH)
         mark = Mark(how="voluntary", joined=str(point.get("cohort")), from_day=first, to_day=last)
-        show_leavers(connection, mark, "heat")
+        show_leavers(session, connection, mark, "heat")
 
 
-def _predictions(connection: psycopg.Connection) -> None:
+def _predictions(session: Session, connection: psycopg.Connection) -> None:
     heading("Predicted and happened")
     rows = trends.tenths(connection)
     groups = _happened(rows) if len(rows) else _held_out(trends.held_out(connection))
@@ -280,7 +281,7 @@ def _predictions(connection: psycopg.Connection) -> None:
         else "Held out: the model’s last test on customers it had not seen. What today’s predictions come to is known "
         "when their horizon is over; the nightly scoring keeps them from now on."
     )
-    export_row(groups, "predicted-and-happened")
+    takeaway(session, "trends", "predicted-and-happened", groups)
 
 
 def _happened(rows: pd.DataFrame) -> pd.DataFrame:
@@ -302,7 +303,7 @@ def _held_out(judged: trends.HeldOut | None) -> pd.DataFrame | None:
     return frame.assign(low=low, high=high, label="held out")
 
 
-def _saves(connection: psycopg.Connection) -> pd.DataFrame:
+def _saves(session: Session, connection: psycopg.Connection) -> pd.DataFrame:
     heading("Who came to cancel")
     rows = trends.saves(connection)
     found = saves(rows) if len(rows) else pd.DataFrame()
@@ -316,15 +317,15 @@ def _saves(connection: psycopg.Connection) -> pd.DataFrame:
         "Deflected: did not cancel on the call, over all who came. Saved: still a customer when the window ended, over "
         "those whose window is over; cut off and moved left out. Bands: 95 %, Wilson."
     )
-    export_row(found, "save-rates")
+    takeaway(session, "trends", "save-rates", found)
     for point in _points(picked):
         month = _month_of(point)
         if month is not None:
-            show_came(connection, month)
+            show_came(session, connection, month)
     return found
 
 
-def _drivers(connection: psycopg.Connection) -> list[Any]:
+def _drivers(session: Session, connection: psycopg.Connection) -> list[Any]:
     found = trends.drivers(connection)
     heading("What moves the risk", help="Mean change of the chance of leaving against each column’s usual value.")
     if not found:
@@ -337,7 +338,7 @@ def _drivers(connection: psycopg.Connection) -> list[Any]:
         f"Bars: now; ticks: 91 days before; by the model in use, on {found[0].customers:,} customers on either side. "
         "Contributions need not add up."
     )
-    export_row(charts.drivers_table(found), "drivers")
+    takeaway(session, "trends", "drivers", charts.drivers_table(found))
     return found
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import streamlit as st
 
-from churn import export, trends
+from churn import trends
 from churn.core import words
 from churn.core.drivers import Driver
 from churn.core.money import show, to_major
@@ -19,47 +19,34 @@ from churn.core.summary import Section, Tile, page
 from churn.trends import Filter, Mark, State
 from churn.ui.gate import Session
 from churn.ui.pieces import heading
+from churn.ui.takeaway import takeaway, written_down
 
 if TYPE_CHECKING:
     import psycopg
 
-FILES = (("CSV", "csv", export.to_csv), ("Excel", "xlsx", export.to_xlsx), ("Parquet", "parquet", export.to_parquet))
 HIDDEN = f"Fewer than {FEWEST} customers are behind this mark: they are not listed."
 
 
-def export_row(frame: pd.DataFrame, name: str) -> None:
-    """What a picture shows as files; the picture itself has its own button."""
-    with st.popover("Take the data", icon=":material/download:", type="tertiary"):
-        for label, ending, make in FILES:
-            st.download_button(
-                label,
-                data=partial(make, frame),
-                file_name=f"{name}.{ending}",
-                on_click="ignore",
-                key=f"{name}-{ending}",
-            )
-
-
-def show_leavers(connection: psycopg.Connection, mark: Mark, key: str) -> None:
+def show_leavers(session: Session, connection: psycopg.Connection, mark: Mark, key: str) -> None:
     """The customers behind a mark, by key only; nobody where they are too few."""
     frame, count = trends.leavers(connection, mark)
-    _listed(frame, count, key)
+    _listed(session, frame, count, key)
 
 
-def show_came(connection: psycopg.Connection, month: date) -> None:
+def show_came(session: Session, connection: psycopg.Connection, month: date) -> None:
     """Who came to cancel in a month, by key only."""
     frame, count = trends.came_in_month(connection, month)
-    _listed(frame, count, "came")
+    _listed(session, frame, count, "came")
 
 
-def _listed(frame: pd.DataFrame, count: int, key: str) -> None:
+def _listed(session: Session, frame: pd.DataFrame, count: int, key: str) -> None:
     if count < FEWEST:
         st.info(HIDDEN, icon=":material/visibility_off:")
         return
     more = f", the newest {len(frame):,} shown" if count > len(frame) else ""
     heading(f"Behind this mark · {count:,}{more}", help="Customers by account only: no name, number or text.")
     st.dataframe(frame, hide_index=True, key=f"list-{key}", alt="Customers behind the chosen mark.")
-    export_row(frame, f"customers-{key}")
+    takeaway(session, "trends", f"customers-{key}", frame)
 
 
 def show_forbidden(session: Session, rows: Sequence[dict[str, Any]]) -> None:
@@ -89,7 +76,7 @@ def show_forbidden(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     )
     with st.expander("Who they are"):
         st.dataframe(frame, hide_index=True, alt="Customers policy forbids to keep, by account.")
-        export_row(frame, "policy-forbids")
+        takeaway(session, "trends", "policy-forbids", frame)
 
 
 def forbidden_table(rows: Sequence[dict[str, Any]], currency: str) -> pd.DataFrame:
@@ -117,8 +104,9 @@ def show_summary(
         rates=rates, risk=risk, kept=kept, drivers=drivers, forbidden=forbidden,
     )  # fmt: skip
     st.download_button(
-        "One page to print", data=lambda: make().encode(), file_name=f"churn-{state.as_of:%Y-%m-%d}.html",
-        mime="text/html", on_click="ignore", icon=":material/print:", key="summary",
+        "One page to print", data=written_down(session, "trends", "summary", lambda: make().encode()),
+        file_name=f"churn-{state.as_of:%Y-%m-%d}.html", mime="text/html", on_click="ignore", icon=":material/print:",
+        key="summary",
     )  # fmt: skip
 
 

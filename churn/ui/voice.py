@@ -9,7 +9,7 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
-from churn import export, voice
+from churn import voice
 from churn.core import digest, words
 from churn.core.bursts import RATE
 from churn.core.charts_voice import reasons_chart, reasons_in_words, trend
@@ -18,6 +18,7 @@ from churn.core.problems import STATES
 from churn.refusals import Refusal
 from churn.ui.gate import Session
 from churn.ui.pieces import heading, plain
+from churn.ui.takeaway import takeaway, written_down
 from churn.ui.voice_card import show_problem
 
 PERIODS = {"30": "30 days", "90": "90 days", "365": "365 days"}  # the URL carries what is read
@@ -164,7 +165,7 @@ def _topics(session: Session, asked: voice.Asked) -> None:
         "Contacts are reckoned from the share of the notes that were read, at most 400 a day. "
         "Names stay the same from night to night."
     )
-    _files(frame.drop(columns="trend"), "topics")
+    takeaway(session, "voice", "topics", frame.drop(columns="trend"))
 
 
 def _league(session: Session, asked: voice.Asked) -> None:
@@ -207,7 +208,7 @@ def _league(session: Session, asked: voice.Asked) -> None:
         "Classes are guessed from the reason’s name until a leader says otherwise. "
         + " ".join(f"{us.capitalize()} to us, {them} to them: {what}." for (us, them), what in QUADRANTS.items())
     )
-    _files(frame.drop(columns="reason"), "league")
+    takeaway(session, "voice", "league", frame.drop(columns="reason"))
 
 
 def _standing(row: Standing) -> dict[str, object]:
@@ -269,7 +270,7 @@ def _source(session: Session, run: voice.Run) -> None:
     ):
         column.download_button(
             label,
-            partial(_digest, session, make),
+            written_down(session, "voice", "digest", partial(_digest, session, make)),
             f"voice-{run.until_day:%Y-%m-%d}.{ending}",
             kind,
             key=f"digest-{ending}",
@@ -278,19 +279,8 @@ def _source(session: Session, run: voice.Run) -> None:
         )
 
 
-def _digest(session: Session, make: Callable[[digest.Digest], str]) -> str:
+def _digest(session: Session, make: Callable[[digest.Digest], str]) -> bytes:
     """Made when it is asked for, not on every run of the page."""
     with session.database.transaction(session.me) as connection:
         told = voice.digest(connection, session.company)
-    return make(told) if told is not None else NOT_YET
-
-
-def _files(frame: pd.DataFrame, name: str) -> None:
-    st.download_button(
-        "Take along as CSV",
-        lambda: export.to_csv(frame),
-        f"{name}.csv",
-        "text/csv",
-        key=f"csv-{name}",
-        icon=":material/download:",
-    )
+    return (make(told) if told is not None else NOT_YET).encode()

@@ -8,7 +8,7 @@ from datetime import date
 import pandas as pd
 import streamlit as st
 
-from churn import export, voice
+from churn import voice
 from churn.core import words
 from churn.core.charts_voice import problem_chart, problem_in_words
 from churn.core.digest import effect_in_words, effect_of, rise_in_words
@@ -17,6 +17,7 @@ from churn.core.problems import LEAST_GROUP, STATES, Day
 from churn.refusals import Refusal
 from churn.ui.gate import Session
 from churn.ui.pieces import Flag, flags, plain
+from churn.ui.takeaway import takeaway
 
 BADGES: dict[str, Flag] = {
     "noticed": ("noticed", ":material/visibility:", "orange"),
@@ -115,7 +116,7 @@ def _who(session: Session, problem: voice.Problem, quotes: Sequence[voice.Quote]
     if not groups:
         st.caption("Fewer than 10 customers: who they are is not told.")
     if touched:
-        _accounts(problem, touched)
+        _accounts(session, problem, touched)
     for quote in quotes[2:]:
         st.markdown(f"> {plain(quote.quote, 300)}")
     for step in steps:
@@ -130,7 +131,7 @@ def _who(session: Session, problem: voice.Problem, quotes: Sequence[voice.Quote]
         )
 
 
-def _accounts(problem: voice.Problem, touched: Sequence[voice.Touched]) -> None:
+def _accounts(session: Session, problem: voice.Problem, touched: Sequence[voice.Touched]) -> None:
     frame = pd.DataFrame(
         [
             {
@@ -157,14 +158,7 @@ def _accounts(problem: voice.Problem, touched: Sequence[voice.Touched]) -> None:
         },
     )
     st.caption(f"{words.count(len(touched), 'account')} with most at risk, of {problem.customers:,}; no names.")
-    st.download_button(
-        "Take the accounts along as CSV",
-        lambda: export.to_csv(frame),
-        f"problem-{problem.problem_id}.csv",
-        "text/csv",
-        key=f"csv-{problem.problem_id}",
-        icon=":material/download:",
-    )
+    takeaway(session, "voice", f"problem-{problem.problem_id}", frame)
 
 
 def _acts(session: Session, problem: voice.Problem) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import partial
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 import streamlit as st
 
-from churn import export, volume
+from churn import volume
 from churn.core import words
 from churn.core.charts_volume import days_chart, days_in_words, half_hours_chart, half_hours_in_words
 from churn.core.erlang import Target, staff_for
@@ -19,6 +18,7 @@ from churn.core.volume_calendar import Ahead, brought, with_changes
 from churn.core.volume_events import Kind
 from churn.ui.gate import Session
 from churn.ui.pieces import heading, plain
+from churn.ui.takeaway import takeaway
 from churn.ui.volume_calendar import show_calendar, show_league
 
 VIEWS = {
@@ -139,7 +139,7 @@ def _forecast(session: Session, read: Read) -> None:
     )
     three.metric(f"Because of planned changes, {days} days, all queues", f"{extra:+,.0f}")
     _one_day(session, read, chosen)
-    _files(_table(shown), "forecast")
+    takeaway(session, "volume", "forecast", _table(shown))
 
 
 def _one_day(session: Session, read: Read, queue: str | None) -> None:
@@ -253,7 +253,7 @@ def _staff(session: Session, read: Read) -> None:
         f"Erlang C; {words.percent(how.calls_share)} of the queue’s contacts are calls. Nobody is assumed to hang up, "
         "so it asks for rather too many where waits are long."
     )
-    _files(frame, f"staff-{day:%Y-%m-%d}")
+    takeaway(session, "volume", f"staff-{day:%Y-%m-%d}", frame)
 
 
 # Accuracy -------------------------------------------------------------------------------------------------------------
@@ -315,7 +315,7 @@ def _accuracy(session: Session) -> None:
             }
         )
         st.dataframe(owners, hide_index=True, alt="Forecast error of changes by owner department.")
-    _files(frame, "accuracy")
+    takeaway(session, "volume", "accuracy", frame)
 
 
 def _percent(share: float | None) -> float | None:
@@ -357,16 +357,3 @@ def _table(ahead: Ahead) -> pd.DataFrame:
 
 def _day(session: Session, change: volume.Change) -> date:
     return change.event(session.company.time_zone).starts_on
-
-
-def _files(frame: pd.DataFrame, name: str) -> None:
-    """The table as a file, made when it is asked for."""
-    st.download_button(
-        "CSV",
-        partial(export.to_csv, frame),
-        f"{name}.csv",
-        "text/csv",
-        key=f"csv-{name}",
-        icon=":material/download:",
-        on_click="ignore",
-    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, time, timedelta
-from functools import partial
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
@@ -11,7 +10,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from churn import export, volume
+from churn import volume
 from churn.core import words
 from churn.core.volume_calendar import Ahead, brought, capacity_of, clash_of, extra_of, with_changes
 from churn.core.volume_day import SLOTS
@@ -19,6 +18,7 @@ from churn.core.volume_events import Kind
 from churn.refusals import Refusal
 from churn.ui.gate import Session
 from churn.ui.pieces import heading, plain
+from churn.ui.takeaway import takeaway
 
 KINDS = ("campaign", "release", "price_rise", "bill_run", "maintenance", "letter")
 MEASURES = {"contacts": "Contacts", "cancels": "Cancels", "concessions": "Concessions"}
@@ -53,7 +53,7 @@ def show_calendar(session: Session, usual: Ahead, kinds: dict[str, Kind], change
         )
         if any(change.claims_none for change in changes):
             st.caption("† Claims to have no impact: reckoned with what one in five of such changes brings at least.")
-        _files(frame, "changes")
+        takeaway(session, "volume", "changes", frame)
     if session.person.role == "leader":
         _editor(session, [change for change in changes if change.is_ours])
     else:
@@ -274,21 +274,9 @@ def show_league(session: Session) -> None:
         "concessions likewise. "
         "“No evidence”: the interval holds zero. † Had claimed to have no impact."
     )
-    _files(frame, "past-changes")
+    takeaway(session, "volume", "past-changes", frame)
 
 
 def _told(row: volume.Brought) -> str:
     span = f"{row.low:,.0f} to {row.high:,.0f}"
     return f"no evidence ({span})" if row.low <= 0 <= row.high else f"{row.extra:,.0f} ({span})"
-
-
-def _files(frame: pd.DataFrame, name: str) -> None:
-    st.download_button(
-        "CSV",
-        partial(export.to_csv, frame),
-        f"{name}.csv",
-        "text/csv",
-        key=f"csv-{name}",
-        icon=":material/download:",
-        on_click="ignore",
-    )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
@@ -11,6 +13,8 @@ from streamlit.testing.v1 import AppTest
 
 from churn import audit, db
 from churn.settings import PROJECT, Settings
+from churn.ui.gate import Session
+from churn.ui.takeaway import written_down
 from tests.ledger_world import World, build
 
 
@@ -73,3 +77,31 @@ def test_nobody_else_reads_it(world: World, page: AppTest) -> None:
         other.query_params["who"] = staff_id
         assert "Audit is for administrators" in said(other.run())
         assert not other.dataframe
+
+
+def test_an_export_stands_in_the_audit_before_its_bytes_are_made(world: World) -> None:
+    me = world["lea"]
+    session = Session(world.database, company=None, person=None, me=me, clock=datetime.now(UTC))  # type: ignore[arg-type]  # the piece asks only who takes what
+
+    def rows() -> list[tuple[str, str, dict[str, object]]]:
+        return world.owner.execute("SELECT staff_id, subject, detail FROM desk.audit WHERE act = 'exported'").fetchall()
+
+    seen: list[int] = []
+    taken = written_down(session, "voice", "league", lambda: (seen.append(len(rows())), b"bytes")[1], rows=3)
+    assert rows() == []  # a button drawn is nothing taken
+    assert taken() == b"bytes"
+    assert seen == [1]
+    assert rows() == [(me.staff_id, "voice", {"what": "league", "rows": 3})]
+
+
+def test_every_download_of_a_page_is_written_down() -> None:
+    """A file leaves only through a piece that notes it first: the only data a download button takes."""
+    buttons = 0
+    for path in sorted((PROJECT / "churn/ui").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "download_button":
+                buttons += 1
+                data = next((word.value for word in node.keywords if word.arg == "data"), None) or node.args[1]
+                made = ast.unparse(data)
+                assert made.startswith("written_down(") or "spend_export.exported" in made, f"{path.name}: {made}"
+    assert buttons >= 6

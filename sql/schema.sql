@@ -2110,7 +2110,7 @@ CREATE TABLE desk.callback_candidates (
     effect_version bigint,                      -- NULL: the policy's default curve
     CHECK (gain > 0 AND gain_low <= gain AND gain <= gain_high)
 );
-CREATE INDEX callback_candidates_gain ON desk.callback_candidates (is_shown, gain DESC);
+CREATE INDEX callback_candidates_first ON desk.callback_candidates (is_shown DESC, gain DESC);
 
 -- Who has whom on the line: one row per customer ever taken, so that taking is one conditional write.
 CREATE TABLE desk.callback_holds (

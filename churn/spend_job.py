@@ -110,7 +110,7 @@ def settled_calls(
         for call in store.retention_log(connection, as_of, WINDOW_DAYS, MOST_CALLS)
         if (call["customer_id"], call["as_of"].date()) not in seen
     ]
-    calls = own + theirs
+    calls = sorted(own + theirs, key=lambda call: (call["as_of"], call["customer_id"]))  # oldest first
     if not calls:
         return [], pd.DataFrame(columns=["amount", "stayed", "agent_id", "contact_reason", "p_nothing", "instrument"])
     rows, log = effect_log(connection, calls)

@@ -241,6 +241,7 @@ def test_nothing_later_than_the_instant_is_known(caller: psycopg.Connection) -> 
     put(caller, "invoices", customer_id="A1", issued_on=day, due_on=day)
     put(caller, "change_events", starts_at=later)
     put(caller, "concessions", customer_id="A1", given_at=later)
+    put(caller, "concessions", customer_id="A1", amount=0, intended_amount=20)  # not given: nothing to tell
     put(caller, "subscriptions", customer_id="A1", started_on=day)
     caller.execute(
         "UPDATE feed.subscriptions SET ended_on = %s, end_reason = 'move' WHERE subscription_id = 'S1'", [day]

@@ -105,6 +105,7 @@ def test_cancels_and_concessions_are_counted_once_a_customer(database: Settings,
         "UPDATE feed.subscriptions SET ended_on = '2026-11-12', end_reason = 'voluntary' WHERE ended_on IS NULL"
     )
     put(company, "concessions", customer_id="C1", given_at="2026-11-09T10:00Z")
+    put(company, "concessions", customer_id="C1", given_at="2026-11-08T10:00Z", amount=0, intended_amount=20)
     volume_nights.run(database, progress=quiet)
     rows = company.execute("SELECT day, region, cancels, concessions FROM desk.volume_outcomes ORDER BY day").fetchall()
     assert rows == [(date(2026, 11, 9), "Wales", 0, 1), (date(2026, 11, 12), "Wales", 1, 0)]

@@ -176,10 +176,12 @@ def _notes(world: World, contacts: Contacts, calls: dict[str, NDArray[Any]], res
 
 
 def concessions_table(life: Life, contacts: Contacts, calls: dict[str, NDArray[Any]]) -> pa.Table:
-    """Rows of `feed.concessions`: offers on retention calls, trial calls that got nothing, and goodwill."""
+    """Rows of `feed.concessions`: offers on retention calls, goodwill, and calls money was meant for that got none."""
     at = np.flatnonzero(contacts.call >= 0)
     call = contacts.call[at]
-    logged = (calls["amount"][call] > 0) | np.isfinite(calls["propensity"][call])
+    # Without those who got none of what was meant, by lot or because the money was gone, nothing says what it changed.
+    meant = (calls["intended"][call] > 0) | np.isfinite(calls["propensity"][call])
+    logged = (calls["amount"][call] > 0) | meant
     kind = np.flatnonzero(
         (contacts.columns["goodwill"] > 0) & (contacts.columns["customer"] >= 0) & (contacts.agent >= 0)
     )

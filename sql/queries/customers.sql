@@ -66,6 +66,7 @@ ORDER BY e.starts_at DESC, e.event_id LIMIT 20
 SELECT concession_id, given_at, instrument, amount, months
 FROM concessions
 WHERE customer_id = %(customer_id)s AND given_at <= %(as_of)s AND given_at > %(as_of)s::timestamptz - interval '365 days'
+    AND amount > 0
 ORDER BY given_at DESC, concession_id LIMIT 20
 
 -- find --

@@ -138,17 +138,19 @@ conceded AS (
         SELECT x.amount, x.given_at
         FROM concessions x
         WHERE x.customer_id = w.customer_id AND x.given_at <= w.as_of AND x.given_at > w.as_of - interval '365 days'
+          AND x.amount > 0  -- what was meant and not given is on record too
     ) g
     GROUP BY w.customer_id, w.as_of
 )
+-- Time is told in whole months and, since something happened, in steps: so that a day that passes changes few.
 SELECT w.customer_id, w.as_of,
-       (w.day - w.joined_on) / 30.4375::float8                    AS tenure_months,
+       floor((w.day - w.joined_on) / 30.4375::float8)             AS tenure_months,
        w.segment, w.region, w.language, w.is_vulnerable,
        coalesce(s.live_subscriptions, 0)::int                     AS live_subscriptions,
        s.product, s.plan, s.monthly_price, s.monthly_margin,
-       (s.term_ends_on - w.day) / 30.4375::float8                 AS months_to_term_end,
+       floor((s.term_ends_on - w.day) / 30.4375::float8)          AS months_to_term_end,
        CASE WHEN s.last_started_on > s.first_started_on
-            THEN (w.day - s.last_started_on)::float8 END          AS days_since_plan_change,
+            THEN k.steps[width_bucket((w.day - s.last_started_on)::float8, k.steps)] END AS days_since_plan_change,
        coalesce(t.contacts_30d, 0)                                AS contacts_30d,
        coalesce(t.contacts_90d, 0)                                AS contacts_90d,
        coalesce(t.contacts_365d, 0)                               AS contacts_365d,
@@ -157,16 +159,17 @@ SELECT w.customer_id, w.as_of,
        coalesce(t.same_reason_90d, 0)                             AS same_reason_90d,
        coalesce(t.escalated_365d, 0)                              AS escalated_365d,
        t.csat_365d,
-       extract(epoch FROM w.as_of - t.last_in_at)::float8 / 86400 AS days_since_contact,
+       k.steps[width_bucket(extract(epoch FROM w.as_of - t.last_in_at)::float8 / 86400, k.steps)] AS days_since_contact,
        CASE WHEN t.last_in_at IS NOT NULL THEN t.last_reason END  AS last_reason,
        b.bill_last,
        b.bill_last - b.bill_usual                                 AS bill_change,
        b.late_365d, b.overdue,
        coalesce(g.concessions_365d, 0)                            AS concessions_365d,
        coalesce(g.conceded_365d, 0)                               AS conceded_365d,
-       extract(epoch FROM w.as_of - g.last_given_at)::float8 / 86400 AS days_since_concession,
+       k.steps[width_bucket(extract(epoch FROM w.as_of - g.last_given_at)::float8 / 86400, k.steps)] AS days_since_concession,
        t.reasons_365d, u.usage_last, u.usage_change, e.events_90d, w.attributes
 FROM who w
+CROSS JOIN (SELECT ARRAY[0, 1, 3, 7, 14, 30, 60, 90, 180, 365, 730, 1461]::float8[] AS steps) k
 LEFT JOIN subscribed s USING (customer_id, as_of)
 LEFT JOIN contacted t USING (customer_id, as_of)
 LEFT JOIN billed b USING (customer_id, as_of)

@@ -51,7 +51,7 @@ VALUES (
 -- One row per concession of these customers by an instant, oldest first.
 SELECT customer_id, instrument, amount, given_at
 FROM concessions
-WHERE customer_id = ANY (%(customers)s::text[]) AND given_at <= %(until)s
+WHERE customer_id = ANY (%(customers)s::text[]) AND given_at <= %(until)s AND amount > 0
 ORDER BY customer_id, given_at
 
 -- budgets --

@@ -66,7 +66,7 @@ FROM (SELECT s.customer_id, s.ended_on AS day, 'cancel' AS what
       SELECT g.customer_id, (g.given_at AT TIME ZONE z.time_zone)::date, 'concession'
       FROM concessions g CROSS JOIN (SELECT coalesce((SELECT time_zone FROM desk.company), 'UTC') AS time_zone) z
       WHERE g.given_at >= (%(first)s::date::timestamp AT TIME ZONE z.time_zone)
-          AND g.given_at < ((%(last)s::date + 1)::timestamp AT TIME ZONE z.time_zone)) k
+          AND g.given_at < ((%(last)s::date + 1)::timestamp AT TIME ZONE z.time_zone) AND g.amount > 0) k
 LEFT JOIN customers c USING (customer_id)
 GROUP BY 1, 2
 

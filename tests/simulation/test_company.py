@@ -343,7 +343,18 @@ def test_a_small_share_of_calls_is_in_a_trial_and_its_zero_amounts_are_logged_to
     assert len(trial) == calls.propensity.notna().sum()
     assert trial.intended_amount.notna().all()
     assert trial.propensity.between(1 / 3 - 1e-9, 1).all()
-    assert (given.amount[given.propensity.isna()] > 0).all()
+
+
+def test_calls_money_was_meant_for_are_logged_with_what_was_meant_when_the_money_was_gone(tables):
+    calls, given = tables["truth.calls"], tables["feed.concessions"]
+    gone = calls[(calls.amount == 0) & (calls.intended_amount > 0)]
+    assert len(gone) > 0.03 * len(calls)
+    found = gone.merge(given, on="contact_id", validate="one_to_one")
+    assert len(found) == len(gone)
+    assert (found.amount_y == 0).all()
+    assert np.allclose(found.intended_amount_x, found.intended_amount_y)
+    nothing = given[given.amount == 0]
+    assert ((nothing.intended_amount > 0) | nothing.propensity.notna()).all()
 
 
 def test_no_team_spends_more_than_its_month_holds(tables):

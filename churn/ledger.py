@@ -20,7 +20,7 @@ from churn.core.policy_problems import problems
 from churn.db import Database
 from churn.gateway import act, record, rows_of, verdict
 from churn.policies import as_document
-from churn.policies.cases import cases_of, failing_cases
+from churn.policies.cases import cases_of, verdicts_of
 from churn.policies.stored import policy_version
 from churn.refusals import Busy, CasesNotGreen, PolicyHasProblems, Unconfirmed
 
@@ -279,22 +279,29 @@ def draft_policy(database: Database, session: Session, policy: Policy, *, cases:
 def publish_policy(
     database: Database, session: Session, version: int, *, effective_from: datetime | None = None
 ) -> None:
-    """Put somebody else's draft in force (None: from now). Raises PolicyHasProblems, CasesNotGreen with all of them."""
+    """Put somebody else's draft in force (None: from now). Raises PolicyHasProblems, CasesNotGreen with all of them.
+
+    What the checks found is written down by the desk itself: without it the database publishes nothing.
+    """
+    asked = {"version": version, "effective_from": effective_from}
+    checked = rows_of(database, "batch", "policy_lab", "to_check", asked)[0]
     draft = policy_version(database, session, version)
-    begins = effective_from or clock(database, session)
-    found = problems(draft, begins.date()) if draft else []
+    found = problems(draft, checked["begins_on"]) if draft else []
+    cases = verdicts_of(draft, cases_of(database, session, version), checked["begins_on"]) if draft else []
+    red = [verdict for verdict in cases if not verdict.is_green]
+    counted = {"problems": len(found), "cases": len(cases), "red_cases": len(red)}
+    rows_of(database, "batch", "policy_lab", "keep_check", {"version": version, **checked, **counted})
     if found:
         raise PolicyHasProblems(
             f"{len(found)} problems: " + " ".join(problem.sentence for problem in found),
             {"problems": [asdict(problem) for problem in found]},
         )
-    red = failing_cases(draft, cases_of(database, session, version), begins.date()) if draft else []
     if red:
         raise CasesNotGreen(
             f"{len(red)} cases do not come out as written: " + " ".join(f"{one.title}: {one.sentence}" for one in red),
             {"cases": [asdict(one) for one in red]},
         )
-    act(database, session, "policy", "publish", {"version": version, "effective_from": effective_from})
+    act(database, session, "policy", "publish", asked)
 
 
 def clock(database: Database, session: Session) -> datetime:

@@ -295,6 +295,12 @@ class PolicyUnknown(Refusal):
     code = "KL604"
 
 
+class PolicyNotChecked(Refusal):
+    """This version did not pass its checks as it is now; publish it from the policy page, which checks it."""
+
+    code = "KL605"
+
+
 class TooManyLookups(Refusal):
     """You have looked up more than one person may; wait a little."""
 

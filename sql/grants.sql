@@ -242,5 +242,8 @@ GRANT EXECUTE ON FUNCTION desk.promote_model TO keepline_leader, keepline_analys
 
 GRANT EXECUTE ON FUNCTION desk.draft_policy_with_cases TO keepline_finance, keepline_leader;
 GRANT SELECT ON desk.policy_cases TO keepline_batch, keepline_finance, keepline_leader;
+-- The desk writes what its checks found; who publishes, and whoever acts as any person, cannot say so themselves.
+GRANT SELECT, INSERT ON desk.policy_checks TO keepline_batch;
+GRANT EXECUTE ON FUNCTION desk.policy_content TO keepline_batch;
 GRANT SELECT, INSERT, DELETE ON desk.replay_calls, desk.replay_state TO keepline_batch;
 GRANT SELECT ON desk.replay_calls, desk.replay_state TO keepline_finance, keepline_leader;

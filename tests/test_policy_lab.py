@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import numpy as np
@@ -17,10 +17,11 @@ from churn.core.policy import Policy
 from churn.core.policy_cases import CasesUnreadable
 from churn.core.policy_replay import escalations
 from churn.db import Database
+from churn.gateway import act, rows_of
 from churn.policies.stored import policy_in_force
-from churn.refusals import CasesNotGreen, PolicyHasProblems, RoleMayNot
+from churn.refusals import CasesNotGreen, OwnDraft, PolicyHasProblems, PolicyNotChecked, RoleMayNot
 from churn.settings import Settings
-from tests.ledger_world import World, build, small_policy
+from tests.ledger_world import NOON, World, build, small_policy
 
 GREEN = "- {case: Any call, give: bill_credit, when: {monthly_bill: 41}, expect: {ceiling: 100, alone: 35}}\n"
 
@@ -74,6 +75,56 @@ def test_problems_refuse_before_cases_do(world: World) -> None:
     version = policy_lab.save_draft(world.database, world["finn"], small_policy(rules=()), GREEN)
     with pytest.raises(PolicyHasProblems):
         ledger.publish_policy(world.database, world["fay"], version)
+
+
+def publish_past_the_shell(world: World, who: str, version: int) -> None:
+    """The database's own function, as whoever has a connection of their role may call it."""
+    act(world.database, world[who], "policy", "publish", {"version": version, "effective_from": None})
+
+
+def test_past_the_shell_a_version_is_published_only_as_it_was_checked_and_green(world: World) -> None:
+    red = policy_lab.save_draft(
+        world.database, world["finn"], small_policy(title="red"), GREEN.replace("alone: 35", "alone: 36")
+    )
+    with pytest.raises(PolicyNotChecked, match=f"version {red} was not checked as it is now for 15 November 2026"):
+        publish_past_the_shell(world, "fay", red)
+    with pytest.raises(CasesNotGreen):
+        ledger.publish_policy(world.database, world["fay"], red)
+    with pytest.raises(PolicyNotChecked, match="red cases \\(1 of 1\\)"):
+        publish_past_the_shell(world, "fay", red)
+    green = policy_lab.save_draft(world.database, world["finn"], small_policy(title="green"), GREEN)
+    other_day = NOON + timedelta(days=1)
+    with pytest.raises(OwnDraft):  # checked, and not theirs to publish
+        ledger.publish_policy(world.database, world["finn"], green, effective_from=other_day)
+    with pytest.raises(PolicyNotChecked, match="for 15 November 2026"):
+        publish_past_the_shell(world, "fay", green)
+    with pytest.raises(OwnDraft):
+        ledger.publish_policy(world.database, world["finn"], green)
+    world.owner.execute(  # as only an owner of the database could
+        "INSERT INTO desk.policy_rules (policy_version, code, topic, effect, value, unit, reason) "
+        "SELECT policy_version, 'more', topic, effect, value, unit, reason FROM desk.policy_rules "
+        "WHERE policy_version = %s LIMIT 1",
+        [green],
+    )
+    with pytest.raises(PolicyNotChecked, match="not checked as it is now"):
+        publish_past_the_shell(world, "fay", green)
+    last = policy_lab.save_draft(world.database, world["finn"], small_policy(title="last"), GREEN)
+    with pytest.raises(OwnDraft):
+        ledger.publish_policy(world.database, world["finn"], last)
+    publish_past_the_shell(world, "fay", last)
+    assert policy_in_force(world.database, world["ann"]).version == last
+
+
+def test_nobodys_role_says_what_the_checks_found(world: World) -> None:
+    version = policy_lab.save_draft(world.database, world["finn"], small_policy(title="next"), GREEN)
+    found = {"content": "x", "begins_on": NOON.date(), "problems": 0, "cases": 1, "red_cases": 0}
+    for who in ("finn", "lea"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            rows_of(world.database, world[who], "policy_lab", "keep_check", {"version": version, **found})
+    with pytest.raises(OwnDraft):
+        ledger.publish_policy(world.database, world["finn"], version)
+    with pytest.raises(psycopg.Error, match="never changed"):
+        world.owner.execute("UPDATE desk.policy_checks SET red_cases = 0")
 
 
 def test_budgets_and_proposals_show_who_waits_for_whom(world: World) -> None:

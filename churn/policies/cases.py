@@ -46,8 +46,3 @@ def verdicts_of(policy: Policy, text: str, on: date) -> list[Verdict]:
         return run_cases(policy, parse_cases(text), on)
     except CasesUnreadable as unreadable:
         return [Verdict("the cases themselves", False, str(unreadable))]
-
-
-def failing_cases(policy: Policy, text: str, on: date) -> list[Verdict]:
-    """The cases of a document that do not come out as written."""
-    return [verdict for verdict in verdicts_of(policy, text, on) if not verdict.is_green]

@@ -69,6 +69,19 @@ FROM desk.budget_proposals p LEFT JOIN desk.budget_changes c USING (proposal_id)
 ORDER BY c.confirmed_at IS NOT NULL, p.proposed_at DESC
 LIMIT %(most)s
 
+-- to_check --
+-- What is checked before a version is published: its content as it is now, and the company's day it would begin on.
+SELECT desk.policy_content(%(version)s::bigint) AS content,
+       (coalesce(%(effective_from)s::timestamptz, desk.business_clock())
+        AT TIME ZONE coalesce((SELECT time_zone FROM desk.company), 'UTC'))::date AS begins_on
+
+-- keep_check --
+-- Write down what the checks found; nothing for a version there is none of.
+INSERT INTO desk.policy_checks (policy_version, content, begins_on, problems, cases, red_cases)
+SELECT policy_version, %(content)s::text, %(begins_on)s::date, %(problems)s::int, %(cases)s::int, %(red_cases)s::int
+FROM desk.policy_versions WHERE policy_version = %(version)s::bigint AND published_at IS NULL
+RETURNING check_id
+
 -- do_not_offer --
 -- Which of these customers asked for no offers.
 SELECT customer_id FROM customers WHERE customer_id = ANY (%(customers)s::text[]) AND is_do_not_offer

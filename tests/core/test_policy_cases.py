@@ -8,7 +8,7 @@ import pytest
 
 from churn.core.policy_cases import CasesUnreadable, run_cases
 from churn.policies import default_policy
-from churn.policies.cases import failing_cases, parse_cases
+from churn.policies.cases import parse_cases, verdicts_of
 
 ON = date(2026, 11, 15)
 POLICY = default_policy()
@@ -56,7 +56,7 @@ def test_a_case_that_does_not_hold_says_what_came_out(expect: str, said: str) ->
     text = GREEN.split("- case: They", maxsplit=1)[0].replace(
         "{ceiling: 120, alone: 35, needs supervisor: 60, at most: 120, at least: 100}", expect
     )
-    (verdict,) = failing_cases(POLICY, text, ON)
+    (verdict,) = verdicts_of(POLICY, text, ON)
     assert verdict.sentence.startswith(said)
 
 
@@ -96,12 +96,12 @@ def test_what_cannot_be_read_gets_a_sentence(text: str, said: str) -> None:
 )
 def test_a_fact_nobody_can_reckon_with_is_red_and_no_crash(when: str, said: str) -> None:
     text = f"- {{case: a, give: bill_credit, when: {when}, expect: {{ceiling: 1}}}}"
-    (verdict,) = failing_cases(POLICY, text, ON)
+    (verdict,) = verdicts_of(POLICY, text, ON)
     assert said in verdict.sentence
 
 
 def test_an_instrument_policy_does_not_know_is_red() -> None:
-    (verdict,) = failing_cases(POLICY, "- {case: a, give: gold, expect: {ceiling: 1}}", ON)
+    (verdict,) = verdicts_of(POLICY, "- {case: a, give: gold, expect: {ceiling: 1}}", ON)
     assert verdict.sentence == "The policy knows no instrument “gold”."
 
 

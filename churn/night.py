@@ -50,7 +50,7 @@ def steps() -> tuple[Step, ...]:
     """In the order in which each finds what it needs from those before."""
     return (
         Step(DIRECTORY, lambda s, tell: f"{scoring.sync_directory(s, progress=tell):,} customers"),
-        Step(SCORES, lambda s, tell: f"{scoring.score_everyone(s, progress=tell):,} customers"),
+        Step(SCORES, lambda s, tell: scoring.score_everyone(s, progress=tell)),
         Step("Escalations", _escalations),
         Step("Outcomes", lambda s, tell: outcomes.settle(s, progress=tell)),
         Step("Callbacks", lambda s, tell: callback_ranking.fill(s, progress=tell)),

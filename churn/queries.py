@@ -1,14 +1,18 @@
-"""Named SQL: `sql/queries/<noun>.sql`, a heading `-- name --`, one comment line, the statement."""
+"""Named SQL: `sql/queries/<noun>.sql`, a heading `-- name --`, one comment line, the statement.
+
+`{noun.name}` in a statement stands for another one, whole: what is defined once is used, not written again.
+"""
 
 from __future__ import annotations
 
 import re
 from functools import cache
-from typing import LiteralString, cast
+from typing import LiteralString
 
 from churn.settings import SQL
 
 HEADING = re.compile(r"^-- ([a-z_]+) --$", re.MULTILINE)
+INCLUDED = re.compile(r"\{([a-z_]+)\.([a-z_]+)\}")
 
 
 class UnknownQuery(KeyError):
@@ -19,7 +23,8 @@ class UnknownQuery(KeyError):
 def load(noun: str) -> dict[str, LiteralString]:
     """All statements of one noun by name."""
     parts = HEADING.split((SQL / "queries" / f"{noun}.sql").read_text())
-    return {name: cast(LiteralString, body.strip()) for name, body in zip(parts[1::2], parts[2::2], strict=True)}
+    bodies = (INCLUDED.sub(lambda found: query(found[1], found[2]), body.strip()) for body in parts[2::2])
+    return dict(zip(parts[1::2], bodies, strict=True))
 
 
 def query(noun: str, name: str) -> LiteralString:

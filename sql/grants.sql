@@ -27,7 +27,8 @@ GRANT TRUNCATE ON ALL TABLES IN SCHEMA feed TO keepline_batch;
 GRANT SELECT ON feed.files, feed.set_aside TO keepline_admin;
 GRANT INSERT, UPDATE, DELETE ON desk.company, desk.staff TO keepline_batch;
 GRANT SELECT, INSERT, UPDATE, DELETE ON desk.directory, desk.scores, desk.model_versions TO keepline_batch;
-GRANT TRUNCATE ON desk.directory, desk.scores TO keepline_batch;
+GRANT TRUNCATE ON desk.directory, desk.scores, desk.fresh_scores TO keepline_batch;
+GRANT SELECT, INSERT, UPDATE, DELETE ON desk.scoring_plans, desk.scoring_ranges, desk.fresh_scores TO keepline_batch;
 GRANT EXECUTE ON FUNCTION desk.name_words TO keepline_batch;
 
 -- The desk: read one caller, remember who was on screen.

@@ -364,7 +364,8 @@ CREATE TABLE desk.scores (
     clv_high       numeric(14, 2),
     expected_months double precision,
     risk_version   bigint NOT NULL REFERENCES desk.model_versions,
-    survival_version bigint REFERENCES desk.model_versions
+    survival_version bigint REFERENCES desk.model_versions,
+    inputs         bigint                       -- fingerprint of the features and of what they were scored by
 );
 CREATE INDEX scores_risk ON desk.scores (p_churn DESC);
 
@@ -2158,7 +2159,48 @@ CREATE TABLE desk.scoring_runs (
     customers        bigint NOT NULL CHECK (customers >= 0),
     mean_risk        double precision CHECK (mean_risk BETWEEN 0 AND 1), -- NULL: nobody to score
     risk_version     bigint NOT NULL REFERENCES desk.model_versions,
-    survival_version bigint REFERENCES desk.model_versions
+    survival_version bigint REFERENCES desk.model_versions,
+    scored_anew      bigint CHECK (scored_anew >= 0)  -- NULL: a run before this was kept
+);
+
+-- Unlogged: after a crash of the server the plan is gone together with what was done of it.
+CREATE UNLOGGED TABLE desk.scoring_plans (
+    plan_id          uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    as_of            timestamptz NOT NULL,
+    risk_version     bigint NOT NULL,
+    survival_version bigint,
+    horizon_months   integer NOT NULL,
+    annual_rate      double precision NOT NULL,
+    margin_rate      double precision NOT NULL,
+    margin_rate_se   double precision NOT NULL,
+    is_full          boolean NOT NULL,          -- every customer, not only whose inputs changed
+    range_size       integer NOT NULL CHECK (range_size > 0),
+    planned_at       timestamptz NOT NULL DEFAULT clock_timestamp(),
+    written_at       pg_lsn                     -- what a replica must have replayed before it may be read
+);
+CREATE UNLOGGED TABLE desk.scoring_ranges (
+    plan_id  uuid NOT NULL REFERENCES desk.scoring_plans ON DELETE CASCADE,
+    range_no integer NOT NULL,
+    first    text,                              -- the first key of the range; NULL: from the beginning
+    beyond   text,                              -- the first key after it; NULL: to the end
+    done_at  timestamptz,
+    live     integer,                           -- customers with a live subscription
+    anew     integer,                           -- of them scored in this run
+    gone     integer,                           -- scores that fall away
+    PRIMARY KEY (plan_id, range_no)
+);
+-- What the ranges came to, until all are done: scores made anew, and the keys of those that fall away.
+CREATE UNLOGGED TABLE desk.fresh_scores (
+    customer_id      text PRIMARY KEY,
+    as_of            timestamptz,               -- NULL, with all that follows: the score falls away
+    p_churn          double precision,
+    clv              numeric(14, 2),
+    clv_low          numeric(14, 2),
+    clv_high         numeric(14, 2),
+    expected_months  double precision,
+    risk_version     bigint,
+    survival_version bigint,
+    inputs           bigint
 );
 
 -- supervisors ----------------------------------------------------------------------------------------------------------
@@ -3291,18 +3333,27 @@ CREATE TABLE desk.trend_leavers (
     joined         text NOT NULL,               -- quarter they joined
     tenure_days    integer NOT NULL,
     monthly_margin numeric(14, 2),              -- of what they had at the start of the month; NULL: not known
-    PRIMARY KEY (month, customer_id)
+    was_live       boolean NOT NULL,            -- when the month began; false: came and went within it
+    first_plan     text,                        -- when first seen; NULL: no curve holds them
+    landmark_reason text,                       -- of the curves by reason; NULL: not live when the landmark came
+    PRIMARY KEY (month, customer_id, left_on)
 );
 
--- A survival table a group: by day of tenure who came under observation, who left by choice, and who was seen no longer.
+-- Survival tables, an array an element a day: who came under observation, who left by choice, and who was seen no longer.
+-- For every choice of plan, region and segment there is a row of its own, so a page that asks for one adds up few.
 CREATE TABLE desk.trend_tenures (
-    cut     text NOT NULL CHECK (cut IN ('all', 'plan', 'region', 'segment', 'cohort', 'joined', 'reason')),
+    cut     text NOT NULL CHECK (cut IN ('all', 'cohort', 'joined', 'reason')),
     value   text NOT NULL,
-    day     integer NOT NULL CHECK (day >= 0),  -- for reasons days since the landmark, else since they joined
-    entered integer NOT NULL CHECK (entered >= 0),
-    left_by_choice integer NOT NULL CHECK (left_by_choice >= 0),
-    removed integer NOT NULL CHECK (removed >= left_by_choice),
-    PRIMARY KEY (cut, value, day)
+    plan    text,                               -- when first seen; NULL: every plan
+    region  text,                               -- NULL: every region
+    segment text,                               -- NULL: every segment
+    day            integer[] NOT NULL,          -- rising; for reasons days since the landmark, else since they joined
+    entered        integer[] NOT NULL,
+    left_by_choice integer[] NOT NULL,
+    removed        integer[] NOT NULL,          -- leavers included
+    UNIQUE NULLS NOT DISTINCT (cut, value, plan, region, segment),
+    CHECK (cardinality(day) > 0 AND 0 <= ALL (day) AND cardinality(entered) = cardinality(day)
+           AND cardinality(left_by_choice) = cardinality(day) AND cardinality(removed) = cardinality(day))
 );
 
 -- What became of callers who came to cancel, by month of the call and window.

@@ -41,10 +41,19 @@ def test_tenure_term_and_price_are_exact(caller: psycopg.Connection) -> None:
     put(caller, "subscriptions", customer_id="A1", product="mobile", plan="SIM 20", monthly_price=15,
         started_on="2026-11-05")  # fmt: skip
     row = row_of(caller)
-    assert row["tenure_months"] == pytest.approx(730 / 30.4375)
-    assert row["months_to_term_end"] == pytest.approx(30 / 30.4375)
+    assert row["tenure_months"] == 23.0  # of 730 days: a day short of 24 months
+    assert row["months_to_term_end"] == 0.0  # 30 days
     assert (row["live_subscriptions"], row["monthly_price"], row["plan"]) == (2, 56.0, "Fibre 500")
-    assert row["days_since_plan_change"] == 10.0
+    assert row["days_since_plan_change"] == 7.0  # ten days ago: a week and more
+
+
+@pytest.mark.parametrize(
+    ("started_at", "steps"),
+    [("2026-11-15T11:59Z", 0.0), ("2026-11-12T12:01Z", 1.0), ("2026-11-12T12:00Z", 3.0), ("2025-11-16T12:00Z", 180.0)],
+)
+def test_time_since_something_is_told_in_steps(caller: psycopg.Connection, started_at: str, steps: float) -> None:
+    put(caller, "contacts", customer_id="A1", started_at=started_at)
+    assert row_of(caller)["days_since_contact"] == steps
 
 
 def test_contacts_are_counted_by_window_reason_and_outcome(caller: psycopg.Connection) -> None:
@@ -61,7 +70,7 @@ def test_contacts_are_counted_by_window_reason_and_outcome(caller: psycopg.Conne
     assert (row["unresolved_90d"], row["same_reason_90d"], row["csat_365d"]) == (2, 2, 2.0)
     assert row["last_reason"] == "fault"
     assert row["reasons_365d"] == {"fault": 2, "bill": 1}
-    assert row["days_since_contact"] == pytest.approx(1 + 2 / 24)
+    assert row["days_since_contact"] == 1.0  # a day and two hours ago
 
 
 def test_a_bill_is_held_against_the_callers_own_average(caller: psycopg.Connection) -> None:
@@ -99,7 +108,7 @@ def test_concessions_are_summed_over_a_year(caller: psycopg.Connection) -> None:
     put(caller, "concessions", customer_id="A1", amount=15, given_at="2025-11-14T12:00Z")
     put(caller, "concessions", customer_id="A1", amount=0, intended_amount=30, given_at="2026-11-12T12:00Z")
     row = row_of(caller)
-    assert (row["concessions_365d"], row["conceded_365d"], row["days_since_concession"]) == (1, 20.0, 10.0)
+    assert (row["concessions_365d"], row["conceded_365d"], row["days_since_concession"]) == (1, 20.0, 7.0)  # ten days ago: a week and more
 
 
 def test_nothing_after_as_of_is_read(caller: psycopg.Connection) -> None:

@@ -33,7 +33,7 @@ PSYCOPG_ROOMS = (
     "churn/privacy.py",
     "churn/registry.py",
     "churn/replay_nights.py",
-    "churn/scoring.py",
+    "churn/scoring/",
     "churn/server.py",
     "churn/settings.py",
     "churn/simulation/write.py",

@@ -13,7 +13,10 @@ def add(command: shared.Command) -> None:
     """night; and one by one sync, score, outcomes, callbacks, trends, voice, volume, spend, replay-log, data."""
     command("night", night, "all that is for every night, in order; exit code 1 when a step failed")
     command("sync", sync, "bring the search directory up to date")
-    command("score", score, "score every customer with the current models")
+    score_ = command("score", score, "score whose inputs changed, by the current models")
+    score_.add_argument("--engine", choices=("local", "dask"), default="local", help="who does it (this process)")
+    score_.add_argument("--workers", type=int, help="processes of a Dask cluster made here (cores)")
+    score_.add_argument("--full", action="store_true", help="everyone, whether or not anything changed")
     command("outcomes", outcomes, "what became of everybody who came to cancel, and clawing back; for every night")
     callbacks_ = command("callbacks", callbacks, "who is worth ringing today; for every night, after score")
     callbacks_.add_argument("--call-cost", type=float, help="what one call costs, in the company's currency (6)")
@@ -57,13 +60,17 @@ def sync(_asked: argparse.Namespace) -> int:
     return 0
 
 
-def score(_asked: argparse.Namespace) -> int:
+def score(asked: argparse.Namespace) -> int:
     """Everyone's scores by the current models, and those of open contacts."""
     from churn import escalations, scoring
 
     settings, progress = shared.existing(), shared.Progress()
     with progress.step("Scores"):
-        scoring.score_everyone(settings, progress=progress)
+        print(
+            scoring.score_everyone(
+                settings, progress=progress, engine=asked.engine, workers=asked.workers, is_full=asked.full
+            )
+        )
         if escalations.score_open(settings, progress=progress) is None:
             progress("escalations: no model is in use; `train` makes one where the data allow")
     return 0

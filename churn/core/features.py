@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
 Kind = Literal["number", "category", "boolean"]
@@ -41,7 +42,7 @@ class Group:
 
 
 FEATURES = (
-    Feature("tenure_months", "number", "months", "Since the customer joined."),
+    Feature("tenure_months", "number", "months", "Since the customer joined, whole months."),
     Feature("segment", "category", "", "Customer segment, from the CRM."),
     Feature("region", "category", "", "Region, from the CRM."),
     Feature("language", "category", "", "Language spoken, from the CRM."),
@@ -51,8 +52,18 @@ FEATURES = (
     Feature("plan", "category", "", "Plan of the dearest live subscription."),
     Feature("monthly_price", "number", "money a month", "Sum over live subscriptions."),
     Feature("monthly_margin", "number", "money a month", "Sum over live subscriptions; missing if one lacks it."),
-    Feature("months_to_term_end", "number", "months", "To the nearest end of term; negative when it has passed."),
-    Feature("days_since_plan_change", "number", "days", "Since a later subscription began; missing if there is one."),
+    Feature(
+        "months_to_term_end",
+        "number",
+        "months",
+        "Whole months to the nearest end of term; negative after it.",
+    ),
+    Feature(
+        "days_since_plan_change",
+        "number",
+        "days",
+        "Since a later subscription began, in steps; else missing.",
+    ),
     Feature("contacts_30d", "number", "contacts", "Inbound, last 30 days."),
     Feature("contacts_90d", "number", "contacts", "Inbound, last 90 days."),
     Feature("contacts_365d", "number", "contacts", "Inbound, last 365 days."),
@@ -61,7 +72,7 @@ FEATURES = (
     Feature("same_reason_90d", "number", "contacts", "Most inbound contacts about one reason, last 90 days."),
     Feature("escalated_365d", "number", "contacts", "Handed upwards, last 365 days.", monotone=1),
     Feature("csat_365d", "number", "1 to 5", "Mean satisfaction given, last 365 days.", monotone=-1),
-    Feature("days_since_contact", "number", "days", "Since the last inbound contact, within 365 days."),
+    Feature("days_since_contact", "number", "days", "Since the last inbound contact, within 365 days, in steps."),
     Feature("last_reason", "category", "", "Reason of the last inbound contact, within 365 days."),
     Feature("bill_last", "number", "money", "Amount of the last invoice."),
     Feature("bill_change", "number", "money", "Last invoice less the mean of the earlier ones, 365 days."),
@@ -69,7 +80,7 @@ FEATURES = (
     Feature("overdue", "number", "money", "Due and unpaid on the day."),
     Feature("concessions_365d", "number", "concessions", "Given, last 365 days."),
     Feature("conceded_365d", "number", "money", "Worth of concessions given, last 365 days."),
-    Feature("days_since_concession", "number", "days", "Since the last concession, within 365 days."),
+    Feature("days_since_concession", "number", "days", "Since the last concession, within 365 days, in steps."),
 )
 GROUPS = (
     Group("attributes", "{key}", "", "A column of the company's own CRM."),
@@ -121,31 +132,37 @@ def frame(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None = Non
     `columns`: those of a fitted model; without them every column seen, fixed ones first, the rest by name.
     """
     rows = list(rows)
-    flat = [flatten(row) for row in rows]
+    held = {name: [row[name] for row in rows] for name in BY_NAME if columns is None or name in columns}
+    held |= _spread(rows, None if columns is None else set(columns))
+    names = list(columns) if columns is not None else [*BY_NAME, *sorted(held.keys() - BY_NAME.keys())]
     index = pd.MultiIndex.from_arrays(
         [[row["customer_id"] for row in rows], pd.to_datetime([row["as_of"] for row in rows], utc=True)], names=KEYS
     )
-    names = list(columns) if columns is not None else column_order(flat)
-    absent = {name: absent_value(name) for name in names}
-    return pd.DataFrame(
-        {name: _typed([row.get(name, absent[name]) for row in flat]).to_numpy() for name in names},
-        index=index,
-        columns=names,
-    )
+    values = {name: _typed(held[name] if name in held else [absent_value(name)] * len(rows)) for name in names}
+    return pd.DataFrame(values, index=index, columns=names)
+
+
+def _spread(rows: Sequence[Mapping[str, Any]], wanted: set[str] | None) -> dict[str, list[Value]]:
+    """The open groups by column, a value a row: column by column, since a book has many rows and few columns."""
+    held: dict[str, list[Value]] = {}
+    for group in GROUPS:
+        by_key: dict[str, list[Value] | None] = {}
+        for at, row in enumerate(rows):
+            for key, value in (row[group.name] or {}).items():
+                if key not in by_key:
+                    name = column_name(group, key)
+                    is_wanted = wanted is None or name in wanted
+                    by_key[key] = held.setdefault(name, [absent_value(name)] * len(rows)) if is_wanted else None
+                values = by_key[key]
+                if values is not None:
+                    values[at] = value
+    return held
 
 
 def complete(row: Mapping[str, Any], columns: Sequence[str]) -> dict[str, Value]:
     """One row of `features.sql` with every column of a fitted model, without pandas."""
     flat = flatten(row)
     return {name: flat[name] if name in flat else absent_value(name) for name in columns}
-
-
-def column_order(flat: Iterable[Mapping[str, Value]]) -> list[str]:
-    """Fixed features first, then the open ones by name."""
-    seen: set[str] = set()
-    for row in flat:
-        seen.update(row)
-    return [*BY_NAME, *sorted(seen - set(BY_NAME))]
 
 
 def usable(columns: Iterable[str]) -> list[str]:
@@ -185,8 +202,8 @@ def describe(name: str) -> Feature:
     return Feature(name, "category", "", GROUPS[0].meaning)
 
 
-def _typed(values: list[Any]) -> pd.Series[Any]:
+def _typed(values: list[Any]) -> np.ndarray[Any, Any]:
     # Numbers stay numbers with gaps; everything else stays as it came.
-    if all(value is None or (isinstance(value, (int, float)) and not isinstance(value, bool)) for value in values):
-        return pd.Series([float("nan") if value is None else float(value) for value in values], dtype="float64")
-    return pd.Series(values, dtype="object")
+    if pd.api.types.infer_dtype(values, skipna=True) in {"floating", "integer", "mixed-integer-float", "empty"}:
+        return np.array(values, dtype=float)
+    return np.array([*values, None], dtype=object)[:-1]  # never a matrix, where every value is a list of one length

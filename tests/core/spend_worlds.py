@@ -59,3 +59,43 @@ def settled(seed: int, *, customers: int, held_out: float) -> Settled:
         log.drop(columns=HIDDEN), float((gained * got["worth"]).sum()), float(gained.sum()),
         float((got["p_stay_without"] * got["amount"]).sum() / got["amount"].sum()),
     )  # fmt: skip
+
+
+def recorded(seed: int, *, customers: int) -> Settled:
+    """The simulated company's own records as a night finds them: agents' habits, a small trial, money that runs out.
+
+    What was meant comes from `feed.concessions` alone; a call without a row there was meant nothing.
+    """
+    company = simulate(customers=customers, months=24, seed=seed)
+    truth, given = company.frame("truth.calls"), company.frame("feed.concessions")
+    contacts, people = company.frame("feed.contacts"), company.frame("feed.customers")
+    lines = company.frame("feed.subscriptions")
+    calls = truth[["contact_id", "customer_id", "called_at", "stayed", "worth", "p_stay_with", "p_stay_without"]]
+    calls = calls.merge(contacts[["contact_id", "reason", "channel"]], on="contact_id")
+    calls = calls.merge(people[["customer_id", "region", "segment", "joined_on"]], on="customer_id")
+    calls = calls.merge(
+        given[["contact_id", "amount", "intended_amount", "propensity"]], on="contact_id", how="left", validate="1:1"
+    )
+    day = pd.to_datetime(calls["called_at"]).dt.tz_localize(None).dt.normalize()
+    live = calls[["contact_id", "customer_id"]].assign(day=day).merge(lines, on="customer_id")
+    starts, ends = pd.to_datetime(live["started_on"]), pd.to_datetime(live["ended_on"])
+    live = live[(starts <= live["day"]) & (ends.isna() | (ends >= live["day"]))]
+    bill = live.groupby("contact_id")["monthly_price"].sum().astype(float)
+    amount = calls["amount"].astype(float).fillna(0.0)
+    drawn = calls["propensity"].astype(float)
+    log = pd.DataFrame(
+        {
+            "amount": amount, "stayed": calls["stayed"].astype(float), "worth": calls["worth"].astype(float),
+            "intended_amount": calls["intended_amount"].astype(float),
+            "p_nothing": drawn.where(amount == 0, 1 - drawn), "contact_reason": calls["reason"],
+            "channel": calls["channel"], "region": calls["region"], "segment": calls["segment"],
+            "tenure_months": (day - pd.to_datetime(calls["joined_on"])).dt.days / 30.4375,
+            "monthly_bill": calls["contact_id"].map(bill),
+        }
+    )  # fmt: skip
+    got = calls[amount > 0]
+    money, gained = amount[amount > 0], got["p_stay_with"] - got["p_stay_without"]
+    return Settled(
+        log, float((gained * got["worth"].astype(float)).sum()), float(gained.sum()),
+        float((got["p_stay_without"] * money).sum() / money.sum()),
+    )  # fmt: skip

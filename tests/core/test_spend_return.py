@@ -10,7 +10,7 @@ from churn.core.givers import expected_amounts, givers
 from churn.core.incremental import MEASURED, MISSING, MODELLED, incremental_return
 from churn.core.likeness import likeness
 from churn.core.refusals import NotEnoughData
-from tests.core.spend_worlds import settled
+from tests.core.spend_worlds import recorded, settled
 
 
 def calls(n: int, *, lift: float, p_nothing: float | None, seed: int = 3, share: float = 0.7) -> pd.DataFrame:
@@ -47,6 +47,21 @@ def test_nine_of_ten_intervals_hold_the_truth() -> None:
         assert told.margin is not None
         inside += told.margin.low <= 0.2 * 300 * told.given <= told.margin.high
     assert 83 <= inside <= 97
+
+
+def test_the_companys_own_records_say_what_its_money_brought() -> None:
+    """By the calls money was meant for and there was none; a log without these says nothing."""
+    world = recorded(1, customers=4_000)
+    told = incremental_return(world.log)
+    assert told.label == MODELLED
+    assert told.margin is not None
+    assert told.kept is not None
+    assert told.deadweight is not None
+    assert told.margin.low <= world.margin <= told.margin.high
+    assert told.kept.low <= world.kept <= told.kept.high
+    assert told.deadweight.low <= world.deadweight <= told.deadweight.high
+    gone = (world.log["amount"] == 0) & (world.log["intended_amount"] > 0)
+    assert incremental_return(world.log[~gone]).label == MISSING
 
 
 def test_arms_that_were_not_drawn_as_logged_measure_nothing() -> None:

@@ -163,7 +163,7 @@ def _worth(card: Card) -> None:
     if worth.is_assumed[0]:
         st.caption("The margin is not in the data: 55 % of the price is assumed.")
     at_end = words.percent(float(card.outlook.staying[0, -1]))
-    st.altair_chart(
+    st.vega_lite_chart(
         charts.staying_curve(card.outlook, height=150),
         width="stretch",
         alt=f"Chance of still being a customer over 36 months, {at_end} at the end",
@@ -177,7 +177,7 @@ def show_contacts(card: Card) -> None:
         st.markdown("No contact on record: this is their first, as far as we know.", anchors=False)
         return
     last = card.facts.contacts[:MOST_CONTACTS]
-    st.altair_chart(
+    st.vega_lite_chart(
         charts.contact_timeline(last, card.company.time_zone),
         width="stretch",
         alt=f"The last {len(last)} contacts over time by channel and outcome; listed below",

@@ -113,7 +113,7 @@ used AS (
 ),
 -- Events have an audience, not a list of people: count once per kind of customer, then join back.
 audience AS (
-    SELECT DISTINCT w.as_of, w.region, s.products, s.plans
+    SELECT DISTINCT w.as_of, coalesce(w.region, '') AS region, s.products, s.plans
     FROM who w JOIN subscribed s USING (customer_id, as_of)
 ),
 struck AS (
@@ -175,8 +175,7 @@ LEFT JOIN contacted t USING (customer_id, as_of)
 LEFT JOIN billed b USING (customer_id, as_of)
 LEFT JOIN used u USING (customer_id, as_of)
 LEFT JOIN conceded g USING (customer_id, as_of)
-LEFT JOIN struck e ON e.as_of = w.as_of AND e.region IS NOT DISTINCT FROM w.region
-                  AND e.products = s.products AND e.plans = s.plans
+LEFT JOIN struck e ON (e.as_of, e.region, e.products, e.plans) = (w.as_of, coalesce(w.region, ''), s.products, s.plans)
 ORDER BY w.customer_id, w.as_of
 
 -- outcomes --

@@ -60,6 +60,11 @@ class Night:
     today: date
     since: date | None
 
+    @property
+    def landmark(self) -> date:
+        """The day before which the reasons of the curves lie."""
+        return self.today - timedelta(days=LANDMARK_DAYS)
+
 
 def refresh(settings: Settings, *, progress: Tell) -> Refreshed:
     """Bring every aggregate up to the company's day. Raises store.NoCompany."""
@@ -68,12 +73,7 @@ def refresh(settings: Settings, *, progress: Tell) -> Refreshed:
         night = _night(connection)
         _find_spells(connection, night, progress)
         months = _count_months(connection, night, progress)
-        progress("trends: survival tables")
-        landmark = night.today - timedelta(days=LANDMARK_DAYS)
-        connection.execute(query("trends", "clear_tenures"))
-        connection.execute(
-            query("trends", "fill_tenures"), {"today": night.today, "since": night.since, "landmark": landmark}
-        )
+        _add_up_lives(connection, night, progress)
         progress("trends: saves, margin at risk, predictions")
         _count_saves(connection, night)
         _weigh_risk(connection, night)
@@ -81,7 +81,7 @@ def refresh(settings: Settings, *, progress: Tell) -> Refreshed:
         drivers = _find_drivers(connection, night, progress)
         forbidden = _find_forbidden(connection, night)
         connection.execute(
-            query("trends", "write_state"), {"as_of": night.as_of, "since": night.since, "landmark": landmark}
+            query("trends", "write_state"), {"as_of": night.as_of, "since": night.since, "landmark": night.landmark}
         )
     return Refreshed(months, drivers, forbidden)
 
@@ -114,6 +114,11 @@ def _find_spells(connection: psycopg.Connection, night: Night, progress: Tell) -
     connection.execute(query("trends", "stage_spells"))
     connection.execute(query("trends", "find_spells"), {"today": night.today})
     connection.execute(query("trends", "measure_spells"))
+    connection.execute(query("trends", "stage_lives"))
+    connection.execute(
+        query("trends", "find_lives"), {"today": night.today, "since": night.since, "landmark": night.landmark}
+    )
+    connection.execute(query("trends", "measure_lives"))
 
 
 def _count_months(connection: psycopg.Connection, night: Night, progress: Tell) -> int:
@@ -143,6 +148,16 @@ def _count_month(connection: psycopg.Connection, asked: dict[str, date]) -> None
     connection.execute(query("trends", "clear_leavers"), asked)
     connection.execute(query("trends", "count_month"), asked)
     connection.execute(query("trends", "keep_leavers"), asked)
+
+
+def _add_up_lives(connection: psycopg.Connection, night: Night, progress: Tell) -> None:
+    """Survival tables, and the leavers as those tables know them."""
+    progress("trends: survival tables")
+    connection.execute(query("trends", "clear_tenures"))
+    connection.execute(
+        query("trends", "fill_tenures"), {"today": night.today, "since": night.since, "landmark": night.landmark}
+    )
+    connection.execute(query("trends", "tell_leavers"))
 
 
 def _count_saves(connection: psycopg.Connection, night: Night) -> None:

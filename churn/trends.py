@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -43,6 +43,11 @@ class Filter:
         return {name: list(getattr(self, name)) or None for name in names}
 
     @property
+    def of_any_tenure(self) -> Filter:
+        """The same without a choice of tenure."""
+        return replace(self, tenures=())
+
+    @property
     def said(self) -> str:
         """In words, for a caption: `plan Fibre 35; region Wales`."""
         names = {"plans": "plan", "regions": "region", "segments": "segment", "tenures": "tenure"}
@@ -52,7 +57,10 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """The mark of a picture somebody chose: each part that is there narrows the list behind it."""
+    """The mark of a picture somebody chose: each part that is there narrows the list behind it.
+
+    With a month, plan and reason are those when it began; without one, as the curves know them.
+    """
 
     month: date | None = None
     how: str | None = None
@@ -97,9 +105,13 @@ def months(connection: psycopg.Connection, by: str | None, narrowed: Filter) -> 
     return _frame(connection, "months", asked, ["month", "value", "live", "voluntary", "involuntary", "moved"])
 
 
-def tables(connection: psycopg.Connection, cut: str) -> dict[str, Table]:
-    """Value → survival table, the largest group first; `cut`: all, plan, region, segment, cohort, joined or reason."""
-    rows = connection.execute(query("trends", "tenures"), {"cut": cut}).fetchall()
+def tables(connection: psycopg.Connection, cut: str, narrowed: Filter) -> dict[str, Table]:
+    """Value → survival table, the largest group first; `cut`: all, plan, region, segment, cohort, joined or reason.
+
+    Narrowed to plans (those somebody was first seen with), regions and segments; tenure is what a curve runs over.
+    """
+    asked = {"by": cut, **narrowed.asked("plans", "regions", "segments")}
+    rows = connection.execute(query("trends", "tenures"), asked).fetchall()
     return {value: Table.of(*columns) for value, *columns in rows}
 
 

@@ -13,9 +13,11 @@ import psycopg
 import pytest
 from lifelines import KaplanMeierFitter
 from lifelines.statistics import multivariate_logrank_test
+from lifelines.utils import survival_table_from_events
 
 from churn import db, outcomes, scoring, trend_job, trends
-from churn.core.curves import curve, log_rank
+from churn.core.cohorts import heat_map
+from churn.core.curves import Table, curve, log_rank
 from churn.core.rates import monthly
 from churn.settings import Settings
 from churn.trends import Filter, Mark
@@ -143,7 +145,7 @@ def test_a_flat_file_has_curves_and_no_months(database: Settings, owner: psycopg
     assert night(database).months == 0
     with db.connect(database, "batch") as connection:
         assert trends.months(connection, None, Filter()).empty
-        assert trends.tables(connection, "all")["all"].entered[0] == 13
+        assert trends.tables(connection, "all", Filter())["all"].entered[0] == 13
 
 
 # curves ---------------------------------------------------------------------------------------------------------------
@@ -151,44 +153,110 @@ def test_a_flat_file_has_curves_and_no_months(database: Settings, owner: psycopg
 
 def lives(connection: psycopg.Connection) -> pd.DataFrame:
     """One row a customer of the simulated company, watched from the first fact on, straight from the subscriptions."""
-    rows = connection.execute(
-        "SELECT c.customer_id, c.segment, c.joined_on, min(s.started_on), max(coalesce(s.ended_on, '9999-12-31')), "
-        "(array_agg(s.end_reason ORDER BY s.ended_on DESC NULLS FIRST, s.subscription_id))[1] "
-        "FROM crm.customers c JOIN crm.subscriptions s USING (customer_id) "
-        "GROUP BY 1, 2, 3 ORDER BY 1"
-    ).fetchall()
     state = connection.execute(
         "SELECT since_on, (as_of AT TIME ZONE time_zone)::date FROM desk.trend_state, desk.company"
     ).fetchone()
     assert state is not None
     since, today = state
+    rows = connection.execute(
+        "SELECT c.segment, c.region, c.joined_on, min(s.started_on), max(coalesce(s.ended_on, '9999-12-31')), "
+        "(array_agg(s.end_reason ORDER BY s.ended_on DESC NULLS FIRST, s.subscription_id))[1], "
+        "(array_agg(s.plan ORDER BY s.monthly_price DESC, s.subscription_id) "
+        "FILTER (WHERE s.started_on <= o.entered_on AND coalesce(s.ended_on, '9999-12-31') > o.entered_on))[1] "
+        "FROM crm.customers c JOIN crm.subscriptions s USING (customer_id) "
+        "JOIN (SELECT customer_id, greatest(min(started_on), %s) AS entered_on FROM crm.subscriptions GROUP BY 1) o "
+        "USING (customer_id) GROUP BY customer_id, 1, 2, 3 ORDER BY customer_id",
+        (since,),
+    ).fetchall()
     found = [
-        (
-            segment,
-            (max(began, since) - joined).days,
-            (min(left, today) - joined).days,
-            how == "voluntary" and left <= today,
-        )
-        for _, segment, joined, began, left, how in rows
+        (segment, region, plan, joined, (max(began, since) - joined).days, (min(left, today) - joined).days,
+         how == "voluntary" and left <= today)
+        for segment, region, joined, began, left, how, plan in rows
         if min(left, today) > max(began, since)
-    ]
-    return pd.DataFrame(found, columns=["segment", "entry", "leave", "event"])
+    ]  # fmt: skip
+    return pd.DataFrame(found, columns=["segment", "region", "plan", "joined", "entry", "leave", "event"])
+
+
+def same_as_lifelines(ours: Table, part: pd.DataFrame) -> None:
+    """Its survival table row by row and, where it gives one for so few, its curve."""
+    theirs = survival_table_from_events(part["leave"], part["event"], birth_times=part["entry"])
+    rows = [theirs.index, theirs["entrance"], theirs["observed"], theirs["removed"]]
+    assert [column.tolist() for column in (ours.day, ours.entered, ours.left, ours.removed)] == [list(r) for r in rows]
+    if len(part) > 300:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            fitted = KaplanMeierFitter().fit(part["leave"], part["event"], entry=part["entry"])
+        days = fitted.survival_function_.index.to_numpy()
+        np.testing.assert_allclose(curve(ours).at(days), fitted.survival_function_["KM_estimate"], atol=1e-10)
 
 
 def test_in_the_simulated_company_curves_and_tests_are_lifelines_own(desk: Settings) -> None:
     night(desk)
     with psycopg.connect(db.admin_conninfo(desk)) as connection, db.connect(desk, "batch") as reader:
         frame = lives(connection)
-        tables = trends.tables(reader, "segment")
+        tables = trends.tables(reader, "segment", Filter())
     assert sum(table.customers for table in tables.values()) == len(frame)
     assert (frame["entry"] > 0).mean() > 0.3  # many were customers before the records begin
     for segment, part in frame.groupby("segment"):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            theirs = KaplanMeierFitter().fit(part["leave"], part["event"], entry=part["entry"])
-        ours = curve(tables[str(segment)])
-        days = theirs.survival_function_.index.to_numpy()
-        np.testing.assert_allclose(ours.at(days), theirs.survival_function_["KM_estimate"], atol=1e-10)
+        same_as_lifelines(tables[str(segment)], part)
+
+
+@pytest.mark.parametrize(
+    "narrowed",
+    [
+        {"plan": ("Fibre 80",)},
+        {"region": ("London", "Scotland")},
+        {"plan": ("Fibre 80", "SIM 30GB"), "segment": ("residential",)},
+        {
+            "plan": ("Fibre 35", "Fibre 80"),
+            "region": ("London", "South East", "North West"),
+            "segment": ("residential", "family"),
+        },
+    ],
+    ids="-".join,
+)
+def test_narrowed_curves_and_cohorts_are_those_of_the_narrowed_customers(
+    desk: Settings, narrowed: dict[str, tuple[str, ...]]
+) -> None:
+    night(desk)
+    asked = Filter(**{f"{name}s": values for name, values in narrowed.items()})
+    with psycopg.connect(db.admin_conninfo(desk)) as connection, db.connect(desk, "batch") as reader:
+        frame = lives(connection)
+        by = {cut: trends.tables(reader, cut, asked) for cut in ("all", "plan", "region", "segment", "joined")}
+    for name, values in narrowed.items():
+        frame = frame[frame[name].isin(values)]
+    assert len(frame) > 30
+    same_as_lifelines(by["all"]["all"], frame)
+    for cut in ("plan", "region", "segment"):
+        assert set(by[cut]) == set(frame[cut])
+        for value, part in frame.groupby(cut):
+            same_as_lifelines(by[cut][str(value)], part)
+    quarters = pd.PeriodIndex(frame["joined"], freq="Q").astype(str).str.replace("Q", "-Q")
+    assert {q: t.customers for q, t in by["joined"].items()} == {
+        q: n for q, n in frame.groupby(quarters.to_numpy()).size().items() if q in by["joined"]
+    }
+
+
+def test_behind_a_cell_of_the_heat_map_are_just_those_it_counts(
+    database: Settings, company: psycopg.Connection
+) -> None:
+    many(company, "Q", 20, "2026-04-02", region="Wales")
+    many(company, "B", 11, "2026-04-05", left="2026-04-20", plan="SIM 5GB", region="Wales")  # within one month
+    many(company, "S", 12, "2026-04-05", left="2026-06-10", plan="SIM 5GB")
+    put(company, "subscriptions", customer_id="B0", started_on="2026-04-06", ended_on="2026-04-19", plan="Fibre 35")
+    night(database)
+    asked = Filter(plans=("SIM 5GB",))
+    with db.connect(database, "batch") as connection:
+        cells = heat_map(trends.tables(connection, "joined", asked)).set_index("month")
+        everybody = heat_map(trends.tables(connection, "joined", Filter())).query("cohort == '2026-Q2'")
+        listed, count = trends.leavers(
+            connection, Mark(how="voluntary", joined="2026-Q2", from_day=0, to_day=30, filter=asked)
+        )
+        in_april = trends.leavers(connection, Mark(month=date(2026, 4, 1), how="voluntary"))[1]
+    assert (cells.loc[1, "left"], cells.loc[1, "at_risk"], cells.loc[3, "left"]) == (11, 23, 12)
+    assert everybody.iloc[0]["at_risk"] == 43
+    assert (count, set(listed["customer_id"])) == (11, {f"B{i}" for i in range(11)})
+    assert in_april == 0  # nobody of the rate of April: none of them was there when it began
 
 
 def test_on_customers_seen_from_their_first_day_the_log_rank_test_is_lifelines_own(
@@ -207,7 +275,7 @@ def test_on_customers_seen_from_their_first_day_the_log_rank_test_is_lifelines_o
         rows.append((plan, min(stays, (TODAY - joined).days), is_over))
     night(database)
     with db.connect(database, "batch") as connection:
-        ours = log_rank(trends.tables(connection, "plan"))
+        ours = log_rank(trends.tables(connection, "plan", Filter()))
     plan, leave, event = zip(*rows, strict=True)
     theirs = multivariate_logrank_test(np.array(leave), np.array(plan), np.array(event))
     assert ours is not None
@@ -236,10 +304,13 @@ def test_reasons_are_those_before_the_landmark_and_nobody_waits_for_one(
     )
     night(database)
     with db.connect(database, "batch") as connection:
-        tables = trends.tables(connection, "reason")
+        tables = trends.tables(connection, "reason", Filter())
+        listed = trends.leavers(connection, Mark(how="voluntary", reason="fault"))
+        of_others = trends.leavers(connection, Mark(how="voluntary", reason="no contact"))[1]
     assert tables["fault"].customers == 1
     assert dict(zip(tables["fault"].day.tolist(), tables["fault"].left.tolist(), strict=True)) == {0: 0, 100: 1}
     assert tables["no contact"].customers == 12
+    assert (listed[0]["customer_id"].to_list(), listed[1], of_others) == (["A"], 1, 0)
 
 
 # saves, predictions, drivers, margin, policy --------------------------------------------------------------------------

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 import altair as alt
 import numpy as np
 import pandas as pd
 
+from churn.core import words
 from churn.core.curves import DAYS_A_MONTH, Table, at_risk_on, curve, known_until
 from churn.core.drivers import Driver
 from churn.core.rates import FEWEST, HOW
 
 Chart = alt.LayerChart | alt.VConcatChart | alt.Chart | alt.FacetChart
 PICK = "pick"  # the selection a page listens to
-MOST_CURVES = 6
+MOST_LINES = 5  # the theme has as many colours
 DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [12, 4], [4, 2]]  # told apart without colour
 
 
@@ -26,18 +28,22 @@ def _legend(*, columns: int) -> alt.Legend:
     )
 
 
-def churn_by_month(rates: pd.DataFrame, *, is_grouped: bool) -> Chart:
+def churn_by_month(rates: pd.DataFrame, *, is_grouped: bool, open_month: date | None = None) -> Chart:
     """Rates of leaving with their intervals. One group: a line a way of leaving; several: by choice, a line each.
 
-    `rates`: as `churn.core.rates.monthly` gives them.
+    `rates`: as `churn.core.rates.monthly` gives them. A month that is not over is a hollow mark off the lines.
     """
     shown = rates[rates["how"] == "voluntary"] if is_grouped else rates
     frame = shown.assign(
-        line=shown["group"] if is_grouped else shown["how"].map(HOW), month=pd.to_datetime(shown["month"])
-    )
+        line=shown["group"] if is_grouped else shown["how"].map(HOW),
+        so_far=[month == open_month for month in shown["month"]], month=pd.to_datetime(shown["month"]),
+    )  # fmt: skip
+    lines = list(dict.fromkeys(frame["line"])) if is_grouped else list(HOW.values())
+    scale = alt.Scale(domain=lines)
     pick = alt.selection_point(name=PICK, fields=["month", "line"], on="click", empty=False)
     x = alt.X("month:T", title=None, axis=alt.Axis(format="%b %y", grid=False))
-    colour = alt.Color("line:N", title=None, legend=_legend(columns=4))
+    y = alt.Y("rate:Q", title="left in the month", axis=alt.Axis(format=".1%"))
+    colour = alt.Color("line:N", title=None, scale=scale, legend=_legend(columns=4))
     tip = [
         alt.Tooltip("month:T", format="%B %Y"), alt.Tooltip("line:N", title="who"),
         alt.Tooltip("rate:Q", format=".2%", title="left in the month"),
@@ -46,24 +52,27 @@ def churn_by_month(rates: pd.DataFrame, *, is_grouped: bool) -> Chart:
         alt.Tooltip("left:Q", format=",", title="customers who left"),
         alt.Tooltip("live:Q", format=",", title="live at the start"),
     ]  # fmt: skip
-    base = alt.Chart(frame)
-    band = base.mark_area(opacity=0.15).encode(x=x, y="low:Q", y2="high:Q", color=colour)
-    line = base.mark_line(strokeWidth=2).encode(
-        x=x,
-        y=alt.Y("rate:Q", title="left in the month", axis=alt.Axis(format=".1%")),
-        color=colour,
-        strokeDash=alt.StrokeDash("line:N", title=None, legend=None, scale=alt.Scale(range=DASHES)),
+    over, every = alt.Chart(frame[~frame["so_far"]]), alt.Chart(frame)
+    band = over.mark_area(opacity=0.08 if is_grouped else 0.15).encode(
+        x=x, y=alt.Y("low:Q", title="left in the month"), y2="high:Q", color=colour
     )
+    line = over.mark_line(strokeWidth=2).encode(
+        x=x, y=y, color=colour,
+        strokeDash=alt.StrokeDash("line:N", title=None, legend=None, scale=alt.Scale(domain=lines, range=DASHES)),
+    )  # fmt: skip
     points = (
-        base.mark_point(filled=True, size=60)
-        .encode(x=x, y="rate:Q", color=colour, tooltip=tip, size=alt.condition(pick, alt.value(180), alt.value(60)))
+        every.mark_point(strokeWidth=2)
+        .encode(
+            x=x, y=y, color=colour, tooltip=tip, size=alt.condition(pick, alt.value(180), alt.value(60)),
+            fillOpacity=alt.condition("datum.so_far", alt.value(0), alt.value(1)),
+            fill=alt.Fill("line:N", scale=scale, legend=None),
+        )
         .add_params(pick)
-    )
-    layers = [line, points] if is_grouped else [band, line, points]
-    return alt.layer(*layers).properties(height=280)
+    )  # fmt: skip
+    return alt.layer(band, line, points).properties(height=280)
 
 
-def curve_frame(tables: Mapping[str, Table], *, most: int = MOST_CURVES, every_days: int = 15) -> pd.DataFrame:
+def curve_frame(tables: Mapping[str, Table], *, most: int = MOST_LINES, every_days: int = 15) -> pd.DataFrame:
     """Rows for a picture: group, month, staying, low, high, every so many days while FEWEST or more are at risk."""
     parts = []
     for name, table in list(tables.items())[:most]:
@@ -91,18 +100,22 @@ def _first_known(table: Table) -> int:
     return int(table.day[enough[0]]) if len(enough) else 0
 
 
-def risk_table(tables: Mapping[str, Table], months: Sequence[int], *, most: int = MOST_CURVES) -> pd.DataFrame:
-    """Numbers at risk: a row a group, a column a month; fewer than FEWEST are not said."""
+def risk_table(tables: Mapping[str, Table], months: Sequence[int], *, most: int = MOST_LINES) -> pd.DataFrame:
+    """Numbers at risk as text: a row a group, a column a month; fewer than FEWEST are not told apart."""
     rows = {
         name: at_risk_on(table, [round(month * DAYS_A_MONTH) for month in months])
         for name, table in list(tables.items())[:most]
     }
     return pd.DataFrame(
         [
-            {"group": name, **{f"{m} m": n if n >= FEWEST else None for m, n in zip(months, row, strict=True)}}
+            {"at risk after": name} | {words.count(m, "month"): _number(n) for m, n in zip(months, row, strict=True)}
             for name, row in rows.items()
         ]
     )
+
+
+def _number(n: int) -> str:
+    return f"{n:,}" if n >= FEWEST else f"under {FEWEST}"
 
 
 def survival(frame: pd.DataFrame, *, since: str) -> Chart:
@@ -134,14 +147,16 @@ def heat(cells: pd.DataFrame) -> Chart:
     pick = alt.selection_point(name=PICK, fields=["cohort", "month"], on="click", empty=False)
     base = alt.Chart(cells).encode(
         x=alt.X("month:O", title="month since joining", axis=alt.Axis(labelAngle=0)),
-        y=alt.Y("cohort:O", title=None, sort="descending"),
+        y=alt.Y("cohort:O", title="quarter joined", sort="descending"),
     )
     boxes = base.mark_rect(stroke="gray").encode(
-        color=alt.Color("rate:Q", title="left a customer-month", legend=alt.Legend(format=".1%", orient="top")),
+        color=alt.Color("rate:Q", title="left in the month", legend=alt.Legend(format=".1%", orient="top")),
         strokeWidth=alt.condition(pick, alt.value(3), alt.value(0)),
         tooltip=[
             alt.Tooltip("cohort:O", title="joined in"), alt.Tooltip("month:O", title="month since joining"),
-            alt.Tooltip("rate:Q", format=".2%", title="left a customer-month"),
+            alt.Tooltip("rate:Q", format=".2%", title="left in the month"),
+            alt.Tooltip("low:Q", format=".2%", title="at least (95 %)"),
+            alt.Tooltip("high:Q", format=".2%", title="at most (95 %)"),
             alt.Tooltip("left:Q", format=",", title="customers who left"),
             alt.Tooltip("at_risk:Q", format=",", title="here when it began"),
         ],
@@ -157,18 +172,22 @@ def predicted_and_happened(groups: pd.DataFrame) -> Chart:
     top = float(max(groups["chance"].max(), groups["high"].max())) * 1.05
     scale = alt.Scale(domain=[0, top], nice=False)
     same = (
-        alt.Chart(pd.DataFrame({"at": [0.0, top]})).mark_line(strokeDash=[4, 4], opacity=0.6).encode(x="at:Q", y="at:Q")
+        alt.Chart(pd.DataFrame({"at": [0.0, top]}))
+        .mark_line(strokeDash=[4, 4], opacity=0.6)
+        .encode(x="at:Q", y=alt.Y("at:Q", title="left"))
     )
     base = alt.Chart(groups).encode(
         x=alt.X("chance:Q", title="predicted to leave", scale=scale, axis=alt.Axis(format="%", grid=False))
     )
-    bar = base.mark_rule(color="gray").encode(y=alt.Y("low:Q", scale=scale, title=None), y2="high:Q")
+    bar = base.mark_rule(color="gray").encode(y=alt.Y("low:Q", scale=scale, title="left"), y2="high:Q")
     points = base.mark_point(filled=True, size=70).encode(
         y=alt.Y("rate:Q", title="left", scale=scale, axis=alt.Axis(format="%")),
         shape=alt.Shape("label:N", title=None, legend=alt.Legend(orient="top")),
         tooltip=[
             alt.Tooltip("label:N", title="when"), alt.Tooltip("chance:Q", format=".1%", title="predicted"),
             alt.Tooltip("rate:Q", format=".1%", title="happened"),
+            alt.Tooltip("low:Q", format=".1%", title="at least (95 %)"),
+            alt.Tooltip("high:Q", format=".1%", title="at most (95 %)"),
             alt.Tooltip("customers:Q", format=",", title="customers"),
         ],
     )  # fmt: skip

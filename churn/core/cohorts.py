@@ -8,13 +8,15 @@ import numpy as np
 import pandas as pd
 
 from churn.core.curves import DAYS_A_MONTH, Array, Days, Table
-from churn.core.rates import FEWEST
+from churn.core.rates import FEWEST, wilson
 
-COLUMNS = ["cohort", "month", "at_risk", "left", "rate", "exposure"]
+COLUMNS = ["cohort", "month", "at_risk", "left", "rate", "exposure", "low", "high"]
 
 
 def heat_map(tables: Mapping[str, Table], *, most_months: int = 24) -> pd.DataFrame:
     """One row per cohort and month since joining: at_risk when it began, left by choice, rate = left a customer-month.
+
+    `low`, `high`: the 95 % interval of the rate, Wilson's over the customer-months lived.
 
     A month in which somebody was watched for part of it counts for that part (`exposure`, customer-months). Cells that
     began with fewer than FEWEST customers are left out, and months nobody has lived through yet.
@@ -32,7 +34,9 @@ def heat_map(tables: Mapping[str, Table], *, most_months: int = 24) -> pd.DataFr
             for month in range(most_months)
             if under[month] >= FEWEST and exposure[month] > 0
         ]  # fmt: skip
-    return pd.DataFrame(rows, columns=COLUMNS)
+    found = pd.DataFrame(rows, columns=COLUMNS[:-2])
+    low, high = wilson(found["left"], np.maximum(found["exposure"], found["left"]))
+    return found.assign(low=low, high=high)
 
 
 def _at_risk_from(table: Table, edges: Days) -> Days:

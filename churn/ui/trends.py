@@ -11,19 +11,19 @@ import streamlit as st
 from churn import trends
 from churn.core import charts_trends as charts
 from churn.core import words
-from churn.core.cohorts import heat_map
-from churn.core.curves import DAYS_A_MONTH, LogRank, log_rank
 from churn.core.rates import FEWEST, HOW, at_risk, monthly, saves, share, wilson
 from churn.trends import Filter, Mark, State
 from churn.ui.gate import Session
 from churn.ui.pieces import heading, plain
 from churn.ui.takeaway import takeaway
-from churn.ui.trends_lists import show_came, show_forbidden, show_leavers, show_summary
+from churn.ui.trends_curves import show_cohorts, show_curves
+from churn.ui.trends_lists import month_of, points, show_came, show_forbidden, show_leavers, show_summary
 
 if TYPE_CHECKING:
     import psycopg
 
 NOT_YET = "Nothing is added up yet: the nightly job does it, or `python3 -m churn trends` now."
+NOT_NARROWED = "What follows is of all customers, whatever the filters."
 BY = {
     "": "everybody",
     "plan": "plan",
@@ -32,23 +32,19 @@ BY = {
     "tenure": "tenure",
     "reason": "last contact",
 }
-CUTS = {
-    "plan": "plan",
-    "region": "region",
-    "segment": "segment",
-    "cohort": "year joined",
-    "reason": "last contact reason",
-}
 RATE = (
     "Rate: customers who left in the month over customers live when it began; by choice, cut off and moved apart. "
     "Bands: 95 %, Wilson."
+)
+RATE_BY = (
+    "Rate: customers who left by choice in the month over customers live when it began, the largest groups. Bands: "
+    "95 %, Wilson."
 )
 HOW_CODES = {
     "voluntary": "voluntary",
     "involuntary": "involuntary",
     "moved": "move",
 }  # a rate's column → how a leaver is coded
-RISK_MONTHS = (0, 6, 12, 24, 36, 48, 60)
 
 
 def show_trends(session: Session) -> None:
@@ -59,8 +55,10 @@ def show_trends(session: Session) -> None:
             narrowed = _filters(trends.values(connection))
             rates = _months(connection, session, narrowed)
             risk = _risk(connection, session, narrowed, state)
-            _curves(session, connection, state)
-            _cohorts(session, connection)
+            show_curves(session, connection, narrowed, state)
+            show_cohorts(session, connection, narrowed)
+            if narrowed != Filter():
+                st.caption(NOT_NARROWED)
             _predictions(session, connection)
             kept = _saves(session, connection)
             moved = _drivers(session, connection)
@@ -106,18 +104,22 @@ def _months(connection: psycopg.Connection, session: Session, narrowed: Filter) 
             icon=":material/filter_alt:",
         )
         return rates
+    last = shown["month"].max()
+    unfinished = last if _is_open(session, last) else None
     picked = st.altair_chart(
-        charts.churn_by_month(shown, is_grouped=bool(by)), on_select="rerun", key="months", alt=_said(rates)
-    )
-    unfinished = " The last month is not over." if _is_open(session, shown["month"].max()) else ""
-    st.caption(f"{RATE} Shown: {plain(narrowed.said)}.{unfinished} Choose a point to see who they are.")
+        charts.churn_by_month(shown, is_grouped=bool(by), open_month=unfinished),
+        on_select="rerun", key="months", alt=_said(rates),
+    )  # fmt: skip
+    so_far = f" {last:%B} is not over: a hollow mark." if unfinished else ""
+    rate = RATE_BY if by else RATE
+    st.caption(f"{rate} Shown: {plain(narrowed.said)}.{so_far} Choose a point to see who they are.")
     takeaway(session, "trends", "churn-by-month", shown)
-    for point in _points(picked):
+    for point in points(picked):
         show_leavers(session, connection, _month_mark(point, str(by), narrowed), "months")
     return rates
 
 
-def _largest(rows: pd.DataFrame, most: int = 6) -> pd.DataFrame:
+def _largest(rows: pd.DataFrame, most: int = charts.MOST_LINES) -> pd.DataFrame:
     """Only the largest groups: more lines than that nobody can tell apart."""
     sizes = rows.groupby("value")["live"].sum().nlargest(most)
     return rows[rows["value"].isin(sizes.index)]
@@ -135,26 +137,15 @@ def _said(rates: pd.DataFrame) -> str:
     return f"Churn by month. In {last['month'].iloc[0]:%B %Y}: {told}." if len(last) else "Churn by month."
 
 
-def _points(picked: Any) -> list[dict[str, Any]]:
-    """The marks chosen in a picture."""
-    selection = getattr(picked, "selection", None) or {}
-    return list(selection.get(charts.PICK) or [])[:1]
-
-
-def _month_of(point: dict[str, Any]) -> date | None:
-    held = point.get("month")
-    return None if held is None else pd.Timestamp(held, unit="ms" if isinstance(held, int | float) else None).date()
-
-
 def _month_mark(point: dict[str, Any], by: str, narrowed: Filter) -> Mark:
     line = str(point.get("line", ""))
     how = next((HOW_CODES[name] for name, said in HOW.items() if said == line), "voluntary")
     if not by:
-        return Mark(month=_month_of(point), how=how, filter=narrowed)
+        return Mark(month=month_of(point), how=how, filter=narrowed)
     if by == "reason":
-        return Mark(month=_month_of(point), how="voluntary", reason=line, filter=narrowed)
+        return Mark(month=month_of(point), how="voluntary", reason=line, filter=narrowed)
     held = {name: getattr(narrowed, name) for name in ("plans", "regions", "segments", "tenures")} | {f"{by}s": (line,)}
-    return Mark(month=_month_of(point), how="voluntary", filter=Filter(**held))
+    return Mark(month=month_of(point), how="voluntary", filter=Filter(**held))
 
 
 def _risk(
@@ -184,83 +175,6 @@ def _risk(
     )
     takeaway(session, "trends", "margin-at-risk", rows.drop(columns="variance"))
     return found
-
-
-def _curves(session: Session, connection: psycopg.Connection, state: State) -> None:
-    cut = str(
-        st.segmented_control(
-            "How long they stay, by", list(CUTS), default="plan", required=True, format_func=CUTS.__getitem__,
-            key="curves", bind="query-params",
-        )
-    )  # fmt: skip
-    tables = {name: table for name, table in trends.tables(connection, cut).items() if table.customers >= FEWEST}
-    shown = dict(list(tables.items())[: charts.MOST_CURVES])
-    frame = charts.curve_frame(shown)
-    if frame.empty:
-        st.caption("Too few customers for a curve.")
-        return
-    since = f"{state.landmark_on:%-d %B %Y}" if cut == "reason" and state.landmark_on else "they joined"
-    told = log_rank(shown)
-    picked = st.altair_chart(
-        charts.survival(frame, since=since), on_select="rerun", key="curves_chart",
-        alt=f"Kaplan–Meier curves by {CUTS[cut]}. {_tested(told)}",
-    )  # fmt: skip
-    st.caption(_tested(told) + " " + _how_observed(cut, state, len(tables) - len(shown)))
-    last = frame["month"].max()
-    numbers = charts.risk_table(shown, [month for month in RISK_MONTHS if month <= last])
-    st.dataframe(numbers, hide_index=True, alt="Numbers at risk by group and month.")
-    takeaway(session, "trends", "survival-curves", frame)
-    for point in _points(picked):
-        name = str(point.get("group"))
-        parts: dict[str, Any] = {"cohort": name} if cut == "cohort" else {"reason": name} if cut == "reason" else {}
-        narrowed = Filter() if parts else Filter(**{f"{cut}s": (name,)})
-        show_leavers(session, connection, Mark(how="voluntary", filter=narrowed, **parts), "curves")
-
-
-def _tested(told: LogRank | None) -> str:
-    if told is None:
-        return "One group, or nobody left: nothing to test."
-    p = "p < 0.001" if told.p_value < 0.001 else f"p = {told.p_value:.3f}"
-    verdict = "they do not leave alike" if told.p_value < 0.05 else "nothing shows that they leave differently"
-    return f"Log-rank test over the groups shown: χ² = {told.statistic:.1f}, {told.freedom} degrees, {p}: {verdict}."
-
-
-def _how_observed(cut: str, state: State, others: int) -> str:
-    more = f" {words.count(others, 'smaller group')} not shown." if others > 0 else ""
-    if cut == "reason":
-        return (
-            "Customers live on that day by what they had last been in touch about in the 90 days before; cut off and "
-            f"moved count as no longer seen.{more}"
-        )
-    since = (
-        f"Seen from {state.since_on:%-d %B %Y} on: who had joined before enters at the tenure they had then. "
-        if state.since_on
-        else ""
-    )
-    return (
-        f"{since}Leaving by choice; cut off and moved count as no longer seen. Curves end where fewer than {FEWEST} "
-        f"are at risk. All customers, whatever the filters.{more}"
-    )
-
-
-def _cohorts(session: Session, connection: psycopg.Connection) -> None:
-    cells = heat_map(trends.tables(connection, "joined"))
-    heading("New customers by quarter", help="Left by choice, a customer-month. All customers, whatever the filters.")
-    if cells.empty:
-        st.caption(f"No quarter with {FEWEST} new customers or more in the window.")
-        return
-    picked = st.altair_chart(
-        charts.heat(cells),
-        on_select="rerun",
-        key="heat",
-        alt="Share leaving in each month since joining, by quarter joined.",
-    )
-    takeaway(session, "trends", "cohorts", cells)
-    for point in _points(picked):
-        month = int(point.get("month", 1))
-        first, last = round((month - 1) * DAYS_A_MONTH), round(month * DAYS_A_MONTH)
-        mark = Mark(how="voluntary", joined=str(point.get("cohort")), from_day=first, to_day=last)
-        show_leavers(session, connection, mark, "heat")
 
 
 def _predictions(session: Session, connection: psycopg.Connection) -> None:
@@ -318,8 +232,8 @@ def _saves(session: Session, connection: psycopg.Connection) -> pd.DataFrame:
         "those whose window is over; cut off and moved left out. Bands: 95 %, Wilson."
     )
     takeaway(session, "trends", "save-rates", found)
-    for point in _points(picked):
-        month = _month_of(point)
+    for point in points(picked):
+        month = month_of(point)
         if month is not None:
             show_came(session, connection, month)
     return found

@@ -12,6 +12,7 @@ import streamlit as st
 
 from churn import trends
 from churn.core import words
+from churn.core.charts_trends import PICK
 from churn.core.drivers import Driver
 from churn.core.money import show, to_major
 from churn.core.rates import FEWEST
@@ -25,6 +26,18 @@ if TYPE_CHECKING:
     import psycopg
 
 HIDDEN = f"Fewer than {FEWEST} customers are behind this mark: they are not listed."
+
+
+def points(picked: Any) -> list[dict[str, Any]]:
+    """The marks chosen in a picture: at most one."""
+    selection = getattr(picked, "selection", None) or {}
+    return list(selection.get(PICK) or [])[:1]
+
+
+def month_of(point: dict[str, Any]) -> date | None:
+    """The month of a chosen mark, as the browser sends it."""
+    held = point.get("month")
+    return None if held is None else pd.Timestamp(held, unit="ms" if isinstance(held, int | float) else None).date()
 
 
 def show_leavers(session: Session, connection: psycopg.Connection, mark: Mark, key: str) -> None:

@@ -33,11 +33,52 @@ FROM numbered GROUP BY customer_id, spell
 -- Statistics for what was just filled.
 ANALYZE spells
 
+-- stage_lives --
+-- A place for what the curves watch: every time as a customer, from when it could be seen.
+CREATE TEMPORARY TABLE lives (
+    customer_id text NOT NULL, began_on date NOT NULL, joined_on date NOT NULL, entered_on date NOT NULL, seen_on date NOT NULL,
+    is_left_by_choice boolean NOT NULL, plan text NOT NULL, region text NOT NULL, segment text NOT NULL, reason text
+) ON COMMIT DROP
+
+-- find_lives --
+-- One row per time as a customer: plan when first seen; what they had last asked about when the landmark came, if it is in it.
+INSERT INTO lives (customer_id, began_on, joined_on, entered_on, seen_on, is_left_by_choice, plan, region, segment, reason)
+WITH seen AS (
+    SELECT p.customer_id, p.began_on, c.joined_on, d.entered_on, coalesce(p.left_on, %(today)s::date) AS seen_on,
+           coalesce(p.left_how = 'voluntary', false) AS is_left_by_choice, coalesce(c.region, 'unknown') AS region,
+           coalesce(c.segment, 'unknown') AS segment
+    FROM spells p JOIN customers c USING (customer_id)
+    CROSS JOIN LATERAL (SELECT greatest(p.began_on, c.joined_on, %(since)s::date) AS entered_on) d
+    WHERE coalesce(p.left_on, %(today)s::date) > d.entered_on
+),
+had AS (
+    SELECT DISTINCT ON (l.customer_id, l.entered_on) l.customer_id, l.entered_on, s.plan
+    FROM seen l JOIN subscriptions s ON s.customer_id = l.customer_id AND s.started_on <= l.entered_on
+        AND (s.ended_on IS NULL OR s.ended_on > l.entered_on)
+    ORDER BY l.customer_id, l.entered_on, s.monthly_price DESC, s.subscription_id
+),
+asked AS (
+    SELECT DISTINCT ON (t.customer_id) t.customer_id, coalesce(t.reason, 'unknown') AS reason
+    FROM contacts t CROSS JOIN (SELECT coalesce((SELECT time_zone FROM desk.company), 'UTC') AS time_zone) z
+    WHERE t.direction = 'in' AND t.customer_id IS NOT NULL
+        AND t.started_at >= (%(landmark)s::date - 90)::timestamp AT TIME ZONE z.time_zone
+        AND t.started_at < %(landmark)s::date::timestamp AT TIME ZONE z.time_zone
+    ORDER BY t.customer_id, t.started_at DESC, t.contact_id
+)
+SELECT l.customer_id, l.began_on, l.joined_on, l.entered_on, l.seen_on, l.is_left_by_choice, coalesce(h.plan, 'unknown'), l.region,
+       l.segment,
+       CASE WHEN l.began_on < %(landmark)s::date AND l.seen_on > %(landmark)s::date THEN coalesce(a.reason, 'no contact') END
+FROM seen l LEFT JOIN had h USING (customer_id, entered_on) LEFT JOIN asked a USING (customer_id)
+
+-- measure_lives --
+-- Statistics for what was just filled.
+ANALYZE lives
+
 -- stage_members --
 -- A place for the customers of one month.
 CREATE TEMPORARY TABLE members (
     customer_id text NOT NULL, plan text NOT NULL, region text NOT NULL, segment text NOT NULL, tenure text NOT NULL,
-    reason text NOT NULL, joined_on date NOT NULL, monthly_margin numeric, left_on date, left_how text
+    reason text NOT NULL, joined_on date NOT NULL, monthly_margin numeric, left_on date, left_how text, was_live boolean NOT NULL
 ) ON COMMIT DROP
 
 -- clear_members --
@@ -45,7 +86,7 @@ CREATE TEMPORARY TABLE members (
 TRUNCATE members
 
 -- find_members --
--- One row per customer live when the month began, with what told them apart then and whether they left in it.
+-- One row per customer live when the month began, or come and gone within it: what told them apart, and whether they left.
 INSERT INTO members
 WITH had AS (
     SELECT DISTINCT ON (s.customer_id) s.customer_id, s.plan,
@@ -62,7 +103,7 @@ asked AS (
         AND t.started_at < %(month)s::date::timestamp AT TIME ZONE z.time_zone
     ORDER BY t.customer_id, t.started_at DESC, t.contact_id
 )
-SELECT p.customer_id, coalesce(h.plan, 'unknown'), coalesce(c.region, 'unknown'), coalesce(c.segment, 'unknown'),
+SELECT p.customer_id, coalesce(h.plan, l.plan, 'unknown'), coalesce(c.region, 'unknown'), coalesce(c.segment, 'unknown'),
        CASE WHEN %(month)s::date - c.joined_on < 183 THEN 'under 6 months'
             WHEN %(month)s::date - c.joined_on < 365 THEN '6 to 12 months'
             WHEN %(month)s::date - c.joined_on < 731 THEN '1 to 2 years'
@@ -70,12 +111,14 @@ SELECT p.customer_id, coalesce(h.plan, 'unknown'), coalesce(c.region, 'unknown')
        CASE WHEN a.customer_id IS NULL THEN 'no contact' ELSE coalesce(a.reason, 'unknown') END,
        c.joined_on, h.monthly_margin,
        CASE WHEN p.left_on < %(month)s::date + interval '1 month' THEN p.left_on END,
-       CASE WHEN p.left_on < %(month)s::date + interval '1 month' THEN p.left_how END
+       CASE WHEN p.left_on < %(month)s::date + interval '1 month' THEN p.left_how END, p.began_on < %(month)s::date
 FROM spells p
 JOIN customers c USING (customer_id)
-LEFT JOIN had h USING (customer_id)
-LEFT JOIN asked a USING (customer_id)
-WHERE p.began_on < %(month)s::date AND (p.left_on IS NULL OR p.left_on >= %(month)s::date)
+LEFT JOIN lives l USING (customer_id, began_on)
+LEFT JOIN had h ON h.customer_id = p.customer_id AND p.began_on < %(month)s::date
+LEFT JOIN asked a ON a.customer_id = p.customer_id
+WHERE (p.began_on < %(month)s::date AND (p.left_on IS NULL OR p.left_on >= %(month)s::date))
+    OR (p.began_on >= %(month)s::date AND p.left_on < %(month)s::date + interval '1 month')
 
 -- clear_month --
 -- What was added up of a month before.
@@ -90,14 +133,14 @@ DELETE FROM desk.trend_leavers WHERE month = %(month)s::date
 INSERT INTO desk.trend_months (month, plan, region, segment, tenure, reason, live, voluntary, involuntary, moved)
 SELECT %(month)s::date, plan, region, segment, tenure, reason, count(*), count(*) FILTER (WHERE left_how = 'voluntary'),
        count(*) FILTER (WHERE left_how = 'involuntary'), count(*) FILTER (WHERE left_how = 'move')
-FROM members GROUP BY plan, region, segment, tenure, reason
+FROM members WHERE was_live GROUP BY plan, region, segment, tenure, reason
 
 -- keep_leavers --
 -- One row per customer who left in the month, by key.
 INSERT INTO desk.trend_leavers (month, customer_id, left_on, left_how, plan, region, segment, tenure, reason, cohort, joined,
-                                tenure_days, monthly_margin)
+                                tenure_days, monthly_margin, was_live)
 SELECT %(month)s::date, customer_id, left_on, left_how, plan, region, segment, tenure, reason, to_char(joined_on, 'YYYY'),
-       to_char(joined_on, 'YYYY-"Q"Q'), left_on - joined_on, monthly_margin
+       to_char(joined_on, 'YYYY-"Q"Q'), left_on - joined_on, monthly_margin, was_live
 FROM members WHERE left_on IS NOT NULL
 
 -- forget_months --
@@ -117,47 +160,41 @@ SELECT max(month) FROM desk.trend_months
 DELETE FROM desk.trend_tenures
 
 -- fill_tenures --
--- Survival tables by every way customers are told apart: entered, left by choice and removed by day of tenure.
-INSERT INTO desk.trend_tenures (cut, value, day, entered, left_by_choice, removed)
-WITH lives AS (
-    SELECT p.customer_id, c.joined_on, c.region, c.segment, d.entered_on, coalesce(p.left_on, %(today)s::date) AS seen_on,
-           p.left_how = 'voluntary' AS is_event, p.began_on
-    FROM spells p JOIN customers c USING (customer_id)
-    CROSS JOIN LATERAL (SELECT greatest(p.began_on, c.joined_on, %(since)s::date) AS entered_on) d
-    WHERE coalesce(p.left_on, %(today)s::date) > d.entered_on
-),
-plans AS (
-    SELECT DISTINCT ON (l.customer_id, l.entered_on) l.customer_id, l.entered_on, s.plan
-    FROM lives l JOIN subscriptions s ON s.customer_id = l.customer_id AND s.started_on <= l.entered_on
-        AND (s.ended_on IS NULL OR s.ended_on > l.entered_on)
-    ORDER BY l.customer_id, l.entered_on, s.monthly_price DESC, s.subscription_id
-),
-asked AS (
-    SELECT DISTINCT ON (t.customer_id) t.customer_id, coalesce(t.reason, 'unknown') AS reason
-    FROM contacts t CROSS JOIN (SELECT coalesce((SELECT time_zone FROM desk.company), 'UTC') AS time_zone) z
-    WHERE t.direction = 'in' AND t.customer_id IS NOT NULL
-        AND t.started_at >= (%(landmark)s::date - 90)::timestamp AT TIME ZONE z.time_zone
-        AND t.started_at < %(landmark)s::date::timestamp AT TIME ZONE z.time_zone
-    ORDER BY t.customer_id, t.started_at DESC, t.contact_id
-),
-told AS (
-    SELECT v.cut, v.value, l.entered_on - l.joined_on AS entry, l.seen_on - l.joined_on AS leave, coalesce(l.is_event, false) AS is_event
-    FROM lives l LEFT JOIN plans p USING (customer_id, entered_on)
+-- Survival tables by what customers are told apart by, and for every choice of plan, region and segment; NULL: every one.
+INSERT INTO desk.trend_tenures (cut, value, plan, region, segment, day, entered, left_by_choice, removed)
+WITH told AS (
+    SELECT v.cut, v.value, l.plan, l.region, l.segment, l.entered_on - l.joined_on AS entry, l.seen_on - l.joined_on AS leave,
+           l.is_left_by_choice
+    FROM lives l
     CROSS JOIN LATERAL (VALUES
-        ('all', 'all'), ('plan', coalesce(p.plan, 'unknown')), ('region', coalesce(l.region, 'unknown')),
-        ('segment', coalesce(l.segment, 'unknown')), ('cohort', to_char(l.joined_on, 'YYYY')),
+        ('all', 'all'), ('cohort', to_char(l.joined_on, 'YYYY')),
         ('joined', CASE WHEN l.joined_on >= coalesce(%(since)s::date, %(today)s::date - 1096)
                         THEN to_char(l.joined_on, 'YYYY-"Q"Q') END)) AS v (cut, value)
     WHERE v.value IS NOT NULL
     UNION ALL
-    SELECT 'reason', coalesce(a.reason, 'no contact'), 0, l.seen_on - %(landmark)s::date, coalesce(l.is_event, false)
-    FROM lives l LEFT JOIN asked a USING (customer_id)
-    WHERE l.began_on < %(landmark)s::date AND l.seen_on > %(landmark)s::date
+    SELECT 'reason', l.reason, l.plan, l.region, l.segment, 0, l.seen_on - %(landmark)s::date, l.is_left_by_choice
+    FROM lives l WHERE l.reason IS NOT NULL
+),
+moves AS (
+    SELECT cut, value, plan, region, segment, day, sum(entered) AS entered, sum(event) AS event, sum(removed) AS removed
+    FROM (SELECT cut, value, plan, region, segment, entry AS day, 1 AS entered, 0 AS event, 0 AS removed FROM told
+          UNION ALL SELECT cut, value, plan, region, segment, leave, 0, is_left_by_choice::int, 1 FROM told) m
+    GROUP BY cut, value, plan, region, segment, day
+),
+days AS (
+    SELECT cut, value, plan, region, segment, day, sum(entered) AS entered, sum(event) AS event, sum(removed) AS removed
+    FROM moves GROUP BY cut, value, day, CUBE (plan, region, segment)
 )
-SELECT cut, value, day, sum(entered), sum(event), sum(removed)
-FROM (SELECT cut, value, entry AS day, 1 AS entered, 0 AS event, 0 AS removed FROM told
-      UNION ALL SELECT cut, value, leave, 0, is_event::int, 1 FROM told) moves
-GROUP BY cut, value, day
+SELECT cut, value, plan, region, segment, array_agg(day ORDER BY day), array_agg(entered::int ORDER BY day),
+       array_agg(event::int ORDER BY day), array_agg(removed::int ORDER BY day)
+FROM days GROUP BY cut, value, plan, region, segment
+
+-- tell_leavers --
+-- Who left, as the curves know them: the plan they were first seen with, and what they had asked about before the landmark.
+UPDATE desk.trend_leavers t SET first_plan = l.plan, landmark_reason = l.reason
+FROM lives l
+WHERE l.customer_id = t.customer_id AND l.seen_on = t.left_on
+    AND (t.first_plan, t.landmark_reason) IS DISTINCT FROM (l.plan, l.reason)
 
 -- clear_saves --
 -- Months of calls whose outcome may have moved.
@@ -281,10 +318,24 @@ WHERE (%(plans)s::text[] IS NULL OR plan = ANY (%(plans)s::text[]))
 GROUP BY month, v.value ORDER BY month, v.value
 
 -- tenures --
--- One row per value of one cut: its survival table as arrays, the largest group first.
+-- One row per value of one cut, filtered: its survival table as arrays, the largest group first.
+WITH asked AS (
+    SELECT %(by)s::text AS by, CASE WHEN %(by)s IN ('plan', 'region', 'segment') THEN 'all' ELSE %(by)s END AS cut,
+           %(plans)s::text[] AS plans, %(regions)s::text[] AS regions, %(segments)s::text[] AS segments
+),
+days AS (
+    SELECT CASE a.by WHEN 'plan' THEN t.plan WHEN 'region' THEN t.region WHEN 'segment' THEN t.segment ELSE t.value END AS value,
+           u.day, sum(u.entered) AS entered, sum(u.left_by_choice) AS left_by_choice, sum(u.removed) AS removed
+    FROM asked a JOIN desk.trend_tenures t USING (cut)
+    CROSS JOIN LATERAL unnest(t.day, t.entered, t.left_by_choice, t.removed) AS u (day, entered, left_by_choice, removed)
+    WHERE (t.plan IS NULL) = (a.plans IS NULL AND a.by <> 'plan') AND coalesce(t.plan = ANY (a.plans), true)
+        AND (t.region IS NULL) = (a.regions IS NULL AND a.by <> 'region') AND coalesce(t.region = ANY (a.regions), true)
+        AND (t.segment IS NULL) = (a.segments IS NULL AND a.by <> 'segment') AND coalesce(t.segment = ANY (a.segments), true)
+    GROUP BY 1, u.day
+)
 SELECT value, array_agg(day ORDER BY day) AS day, array_agg(entered ORDER BY day) AS entered,
        array_agg(left_by_choice ORDER BY day) AS left_by_choice, array_agg(removed ORDER BY day) AS removed
-FROM desk.trend_tenures WHERE cut = %(cut)s GROUP BY value ORDER BY sum(entered) DESC, value
+FROM days GROUP BY value ORDER BY sum(entered) DESC, value
 
 -- saves --
 -- One row per month of the call and window.
@@ -319,16 +370,19 @@ SELECT customer_id, decided_at, limit_kind, reason, instrument, allowed, best, i
 FROM desk.trend_forbidden ORDER BY worth DESC, customer_id
 
 -- leavers --
--- Who left, by key, behind a mark of a picture: filtered and newest first.
+-- Who left, by key, behind a mark: of a month by what told them apart when it began, of a curve when they were first seen.
 SELECT customer_id, left_on, left_how, plan, region, segment, tenure, reason, joined, tenure_days, monthly_margin,
        count(*) OVER () AS all_of_them
 FROM desk.trend_leavers
-WHERE (%(month)s::date IS NULL OR month = %(month)s::date) AND (%(how)s::text IS NULL OR left_how = %(how)s::text)
-    AND (%(plans)s::text[] IS NULL OR plan = ANY (%(plans)s::text[]))
+CROSS JOIN LATERAL (SELECT CASE WHEN %(month)s::date IS NULL THEN first_plan ELSE plan END AS told_plan,
+                           CASE WHEN %(month)s::date IS NULL THEN landmark_reason ELSE reason END AS told_reason) t
+WHERE (%(month)s::date IS NULL OR (month = %(month)s::date AND was_live))
+    AND (%(how)s::text IS NULL OR left_how = %(how)s::text)
+    AND (%(plans)s::text[] IS NULL OR told_plan = ANY (%(plans)s::text[]))
     AND (%(regions)s::text[] IS NULL OR region = ANY (%(regions)s::text[]))
     AND (%(segments)s::text[] IS NULL OR segment = ANY (%(segments)s::text[]))
     AND (%(tenures)s::text[] IS NULL OR tenure = ANY (%(tenures)s::text[]))
-    AND (%(reason)s::text IS NULL OR reason = %(reason)s::text)
+    AND (%(reason)s::text IS NULL OR told_reason = %(reason)s::text)
     AND (%(cohort)s::text IS NULL OR cohort = %(cohort)s::text)
     AND (%(joined)s::text IS NULL OR joined = %(joined)s::text)
     AND (%(from_day)s::int IS NULL OR tenure_days > %(from_day)s::int) AND (%(to_day)s::int IS NULL OR tenure_days <= %(to_day)s::int)

@@ -45,12 +45,14 @@ FROM generate_series(0, {months} - 1) m, generate_series(1, {plans}) p, generate
      LATERAL (SELECT greatest({customers} / ({plans} * 12 * 5 * 5 * 12), 1) AS live) n
 WHERE {customers} >= {plans} * 12 * 5 * 5 * 12 OR hashint4(p * 7 + r * 131 + s * 17 + t * 1009 + a * 31) % 4 = 0;
 INSERT INTO desk.trend_tenures
-SELECT c.cut, c.cut || ' ' || v, d, {customers} / c.groups / 4000 + 1,
-       CASE WHEN d > 0 THEN {customers} / c.groups / 20000 ELSE 0 END,
-       {customers} / c.groups / 4000 + CASE WHEN d < 3999 THEN 0 ELSE 4000 END
-FROM (VALUES ('all', 1), ('plan', {plans}), ('region', 12), ('segment', 5), ('cohort', 12), ('joined', 12),
-             ('reason', 12)) c (cut, groups),
-     generate_series(1, c.groups) v, generate_series(0, 3999) d;
+SELECT c.cut, CASE c.cut WHEN 'all' THEN 'all' ELSE c.cut || ' ' || v END, 'plan ' || p, 'region ' || r,
+       'segment ' || s, d.*
+FROM (VALUES ('all', 1, 4000), ('cohort', 12, 400), ('joined', 12, 400), ('reason', 12, 365)) c (cut, groups, days),
+     generate_series(1, c.groups) v, (SELECT generate_series(1, {plans}) UNION ALL SELECT NULL) a (p),
+     (SELECT generate_series(1, 12) UNION ALL SELECT NULL) b (r),
+     (SELECT generate_series(1, 5) UNION ALL SELECT NULL) e (s),
+     LATERAL (SELECT array_agg(day), array_agg(2), array_agg(1), array_agg(2)
+              FROM generate_series(0, c.days - 1, 1 + (num_nulls(p, r, s) = 0)::int) day) d;
 INSERT INTO desk.trend_saves
 SELECT (date '2026-11-01' - make_interval(months => m))::date, 'reason ' || a, w * 30, 900, 700, 800, 500
 FROM generate_series(0, {months} - 1) m, generate_series(1, 12) a, generate_series(1, 3) w;
@@ -58,7 +60,7 @@ INSERT INTO desk.trend_risk SELECT 'plan ' || p, 'region ' || r, 'segment ' || s
 FROM generate_series(1, {plans}) p, generate_series(1, 12) r, generate_series(1, 5) s;
 ANALYZE desk.trend_months; ANALYZE desk.trend_tenures;
 """
-CELLS = "SELECT (SELECT count(*) FROM desk.trend_months), (SELECT count(*) FROM desk.trend_tenures)"
+CELLS = "SELECT (SELECT count(*) FROM desk.trend_months), (SELECT sum(cardinality(day)) FROM desk.trend_tenures)"
 
 
 def seconds(work: Callable[[], Any], times: int = 7) -> float:
@@ -75,6 +77,8 @@ def seconds(work: Callable[[], Any], times: int = 7) -> float:
 def reads(connection: psycopg.Connection) -> dict[str, tuple[Callable[[], Any], str, dict[str, Any]]]:
     """What a picture takes, from the read to its frame, and the bare statement behind it."""
     every = {"plans": None, "regions": None, "segments": None, "tenures": None}
+    some = Filter(regions=("region 1", "region 2", "region 3"), segments=("segment 1", "segment 2"))
+    told = some.asked("regions", "segments")
     return {
         "churn by month": (
             lambda: _picture(connection),
@@ -83,8 +87,11 @@ def reads(connection: psycopg.Connection) -> dict[str, tuple[Callable[[], Any], 
         "by plan": (
             lambda: monthly(trends.months(connection, "plan", Filter()), "value"), "months", {"by": "plan", **every},
         ),
-        "curves by plan": (lambda: _curves(connection), "tenures", {"cut": "plan"}),
-        "cohorts": (lambda: heat_map(trends.tables(connection, "joined")), "tenures", {"cut": "joined"}),
+        "curves by plan": (lambda: _curves(connection, "plan", Filter()), "tenures", {"by": "plan", **every}),
+        "of three regions": (lambda: _curves(connection, "plan", some), "tenures", {"by": "plan", **every, **told}),
+        "cohorts": (
+            lambda: heat_map(trends.tables(connection, "joined", Filter())), "tenures", {"by": "joined", **every},
+        ),
         "margin at risk": (lambda: trends.risk(connection, Filter()), "risk", every),
         "saves": (lambda: trends.saves(connection), "saves", {}),
     }  # fmt: skip
@@ -95,8 +102,8 @@ def _picture(connection: psycopg.Connection) -> None:
     charts_trends.churn_by_month(rates, is_grouped=False).to_dict()
 
 
-def _curves(connection: psycopg.Connection) -> None:
-    shown = dict(list(trends.tables(connection, "plan").items())[:6])
+def _curves(connection: psycopg.Connection, by: str, narrowed: Filter) -> None:
+    shown = dict(list(trends.tables(connection, by, narrowed).items())[:6])
     log_rank(shown)
     charts_trends.curve_frame(shown)
 

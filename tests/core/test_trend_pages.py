@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from html.parser import HTMLParser
 
 import altair as alt
@@ -94,14 +95,16 @@ def test_every_picture_is_one_the_browser_understands() -> None:
     )
     frame = charts_trends.curve_frame({"a": Table.from_lives([0] * 30, range(10, 40), [1, 0] * 15)})
     cells = pd.DataFrame(
-        {"cohort": ["2026-Q1"], "month": [1], "at_risk": [20], "left": [2], "rate": [0.1], "exposure": [20.0]}
-    )
+        {"cohort": ["2026-Q1"], "month": [1], "at_risk": [20], "left": [2], "rate": [0.1], "exposure": [20.0],
+         "low": [0.03], "high": [0.3]}
+    )  # fmt: skip
     agents = pd.DataFrame(
         {"name": ["Ann"], "usual_calls": [100.0], "difference": [0.1], "told": [0.05], "zone": ["high"], "calls": [120],
          "saved": [80], "expected": [70.0]}
     )  # fmt: skip
     for chart in (
         charts_trends.churn_by_month(monthly(rows), is_grouped=False),
+        charts_trends.churn_by_month(monthly(rows), is_grouped=True, open_month=date(2026, 2, 1)),
         charts_trends.survival(frame, since="they joined"),
         charts_trends.heat(cells),
         charts_team.funnel_chart(Funnel(0.2, 1.1, 0.03, 0.0), agents),
@@ -109,10 +112,22 @@ def test_every_picture_is_one_the_browser_understands() -> None:
         assert charts_trends.PICK in spec_of(chart)
 
 
+def test_a_month_that_is_not_over_is_a_mark_off_the_line() -> None:
+    rows = pd.DataFrame(
+        {"month": [date(2026, 1, 1), date(2026, 2, 1)], "live": 100, "voluntary": 3, "involuntary": 1, "moved": 0}
+    )
+    made = charts_trends.churn_by_month(monthly(rows), is_grouped=False, open_month=date(2026, 2, 1)).to_dict()
+    months = [
+        {row["month"][:7] for row in made["datasets"][layer["data"]["name"]]} for layer in made["layer"]
+    ]  # band, line, marks
+    assert months == [{"2026-01"}, {"2026-01"}, {"2026-01", "2026-02"}]
+
+
 def test_curves_end_where_fewer_than_ten_are_at_risk() -> None:
     frame = charts_trends.curve_frame({"a": Table.from_lives([0] * 30, range(10, 40), [1, 0] * 15)}, every_days=1)
     assert frame["month"].max() * 30.4375 == pytest.approx(30)
     assert frame["staying"].iloc[0] == 1.0
     numbers = charts_trends.risk_table({"a": Table.from_lives([0] * 30, [61] * 25 + [200] * 5, [1] * 30)}, [0, 1, 3])
-    assert numbers.iloc[0].to_list()[:3] == ["a", 30, 30]
-    assert pd.isna(numbers.iloc[0]["3 m"])
+    assert numbers.iloc[0].to_dict() == {
+        "at risk after": "a", "0 months": "30", "1 month": "30", "3 months": "under 10",
+    }  # fmt: skip

@@ -1,0 +1,145 @@
+"""How long customers stay: Kaplan–Meier curves with their test, and the heat map of new customers, both filtered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from churn import trends
+from churn.core import charts_trends as charts
+from churn.core import words
+from churn.core.cohorts import heat_map
+from churn.core.curves import DAYS_A_MONTH, LogRank, log_rank
+from churn.core.rates import FEWEST
+from churn.trends import Filter, Mark, State
+from churn.ui.gate import Session
+from churn.ui.pieces import heading, plain
+from churn.ui.takeaway import takeaway
+from churn.ui.trends_lists import points, show_leavers
+
+if TYPE_CHECKING:
+    import psycopg
+
+CUTS = {
+    "plan": "plan",
+    "region": "region",
+    "segment": "segment",
+    "cohort": "year joined",
+    "reason": "last contact reason",
+}
+RISK_MONTHS = (0, 6, 12, 24, 36, 60, 96, 132)
+FIRST_PLAN = "Plan: the one they were first seen with."
+ANY_TENURE = "Of any tenure: that filter does not apply here."
+
+
+def show_curves(session: Session, connection: psycopg.Connection, narrowed: Filter, state: State) -> None:
+    """Curves of the largest groups with numbers at risk; a chosen curve lists who left."""
+    cut = str(
+        st.segmented_control(
+            "How long they stay, by", list(CUTS), default="plan", required=True, format_func=CUTS.__getitem__,
+            key="curves", bind="query-params",
+        )
+    )  # fmt: skip
+    found = trends.tables(connection, cut, narrowed)
+    tables = {name: table for name, table in found.items() if table.customers >= FEWEST}
+    largest = list(tables.items())[: charts.MOST_LINES]
+    shown = dict(sorted(largest) if cut == "cohort" else largest)
+    frame = charts.curve_frame(shown)
+    if frame.empty:
+        st.info(f"No group of {FEWEST} customers or more for a curve: widen the filters.", icon=":material/filter_alt:")
+        return
+    since = f"{state.landmark_on:%-d %B %Y}" if cut == "reason" and state.landmark_on else "they joined"
+    told, others = _tested(log_rank(shown)), len(tables) - len(shown)
+    picked = st.altair_chart(
+        charts.survival(frame, since=since), on_select="rerun", key="curves_chart",
+        alt=f"Kaplan–Meier curves by {CUTS[cut]}. {told}",
+    )  # fmt: skip
+    shown_of = _shown(narrowed, is_by_plan=cut == "plan")
+    st.caption(f"{told} {_how_observed(cut, state, others)} {shown_of} Choose a curve to see who left.")
+    last = frame["month"].max()
+    numbers = charts.risk_table(shown, [month for month in RISK_MONTHS if month <= last])
+    st.dataframe(
+        numbers, hide_index=True, alt="Numbers at risk by group and month.",
+        column_config={name: st.column_config.TextColumn(alignment="right") for name in numbers.columns[1:]},
+    )  # fmt: skip
+    takeaway(session, "trends", "survival-curves", frame)
+    for point in points(picked):
+        show_leavers(session, connection, _curve_mark(cut, str(point.get("group")), narrowed), "curves")
+
+
+def _curve_mark(cut: str, name: str, narrowed: Filter) -> Mark:
+    """Who left by choice of one curve's customers."""
+    kept = narrowed.of_any_tenure
+    if cut == "cohort":
+        return Mark(how="voluntary", cohort=name, filter=kept)
+    if cut == "reason":
+        return Mark(how="voluntary", reason=name, filter=kept)
+    held = {part: getattr(kept, part) for part in ("plans", "regions", "segments")}
+    return Mark(how="voluntary", filter=Filter(**held | {f"{cut}s": (name,)}))
+
+
+def _shown(narrowed: Filter, *, is_by_plan: bool) -> str:
+    """What the filters do to curves and cohorts, in words."""
+    parts = [f"Shown: {plain(narrowed.of_any_tenure.said)}."]
+    parts += [FIRST_PLAN] if narrowed.plans or is_by_plan else []
+    parts += [ANY_TENURE] if narrowed.tenures else []
+    return " ".join(parts)
+
+
+def _tested(told: LogRank | None) -> str:
+    if told is None:
+        return "One group, or nobody left: nothing to test."
+    p = "p < 0.001" if told.p_value < 0.001 else f"p = {told.p_value:.3f}"
+    verdict = "they do not leave alike" if told.p_value < 0.05 else "nothing shows that they leave differently"
+    return f"Log-rank test over the groups shown: χ² = {told.statistic:.1f}, {told.freedom} degrees, {p}: {verdict}."
+
+
+def _how_observed(cut: str, state: State, others: int) -> str:
+    more = f" {words.count(others, 'smaller group')} not shown." if others > 0 else ""
+    if cut == "reason":
+        return (
+            "Customers live on that day by what they had last been in touch about in the 90 days before; cut off and "
+            f"moved count as no longer seen.{more}"
+        )
+    since = (
+        f"Seen from {state.since_on:%-d %B %Y} on: who had joined before enters at the tenure they had then. "
+        if state.since_on
+        else ""
+    )
+    return (
+        f"{since}Leaving by choice; cut off and moved count as no longer seen. Curves end where fewer than {FEWEST} "
+        f"are at risk.{more}"
+    )
+
+
+def show_cohorts(session: Session, connection: psycopg.Connection, narrowed: Filter) -> None:
+    """The heat map of each quarter's new customers; a chosen cell lists who left in it."""
+    cells = heat_map(trends.tables(connection, "joined", narrowed))
+    heading(
+        "New customers by quarter",
+        help="Who left by choice over the customer-months lived in that month since joining; 95 % interval (Wilson) in "
+        "the tooltip.",
+    )
+    if cells.empty:
+        st.info(
+            f"No quarter with {FEWEST} new customers or more in the window: widen the filters.",
+            icon=":material/filter_alt:",
+        )
+        return
+    picked = st.altair_chart(
+        charts.heat(cells), on_select="rerun", key="heat",
+        alt="Share leaving in each month since joining, by quarter joined.",
+    )  # fmt: skip
+    st.caption(f"{_shown(narrowed, is_by_plan=False)} Choose a cell to see who they are.")
+    takeaway(session, "trends", "cohorts", cells)
+    for point in points(picked):
+        show_leavers(session, connection, _cell_mark(point, narrowed), "heat")
+
+
+def _cell_mark(point: dict[str, Any], narrowed: Filter) -> Mark:
+    month = int(point.get("month", 1))
+    first, last = round((month - 1) * DAYS_A_MONTH), round(month * DAYS_A_MONTH)
+    return Mark(
+        how="voluntary", joined=str(point.get("cohort")), from_day=first, to_day=last, filter=narrowed.of_any_tenure
+    )

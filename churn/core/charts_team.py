@@ -27,6 +27,13 @@ SHAPES = {
     "high": "triangle-up",
     "above": "triangle-up",
 }
+SHORT = {
+    "below": "▼ fewer",
+    "low": "▽ rather fewer",
+    "inside": "as expected",
+    "high": "△ rather more",
+    "above": "▲ more",
+}
 POINTS = 100.0  # saves in a hundred calls
 
 
@@ -40,7 +47,12 @@ def funnel_chart(funnel: Funnel, agents: pd.DataFrame) -> Chart:
     frame = agents.assign(
         difference=POINTS * agents["difference"], told=POINTS * agents["told"], said=agents["zone"].map(SAID)
     )
-    x = alt.X("usual_calls:Q", title="calls of usual difficulty", scale=alt.Scale(domain=[0, most], nice=False))
+    x = alt.X(
+        "usual_calls:Q",
+        title="calls of usual difficulty",
+        scale=alt.Scale(domain=[0, most], nice=False),
+        axis=alt.Axis(tickCount=10),
+    )
     y = alt.Y("difference:Q", title="saves above expected, in 100 calls")
     pick = alt.selection_point(name=PICK, fields=["name"], on="click", empty=False)
     tip: list[Any] = [

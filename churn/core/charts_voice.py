@@ -71,10 +71,10 @@ def problem_chart(course: Sequence[Day], fixed_on: date | None, *, height: int =
         alt.Tooltip("high:Q", title="usual at most (90 %)", format=",.1f"),
     ]
     base = alt.Chart(frame).encode(x=alt.X("day:T", title=None, axis=AXIS))
-    usual = base.mark_area(opacity=0.25).encode(
-        y=alt.Y("low:Q", title="contacts a day", axis=alt.Axis(tickCount=3)), y2="high:Q"
+    usual = base.mark_area(opacity=0.25).encode(y=alt.Y("low:Q", title=None, axis=alt.Axis(tickCount=3)), y2="high:Q")
+    came = base.mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=28)).encode(
+        y=alt.Y("contacts:Q", title=None), tooltip=tips
     )
-    came = base.mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=28)).encode(y="contacts:Q", tooltip=tips)
     layers: list[alt.Chart] = [usual, came]
     if fixed_on is not None:
         mark = pd.DataFrame({"day": [pd.Timestamp(fixed_on)], "what": ["fixed"]})

@@ -10,7 +10,7 @@ import streamlit as st
 
 from churn import team
 from churn.core import words
-from churn.core.charts_team import SAID, funnel_chart
+from churn.core.charts_team import SAID, SHORT, funnel_chart
 from churn.core.wins import LONG_RUN, Topic
 from churn.ui.gate import Session
 from churn.ui.pieces import heading, plain
@@ -34,6 +34,11 @@ HOW = (
     "anybody, modelled from what was known the day before the call, never from the agent’s own calls (AUC {auc}, off "
     "by {error} on average). {calls} calls of {agents} agents, {since} to {until}."
 )
+FIGURES = ["agent", "team", "calls", "saved", "expected", "above in 100", "at least", "at most", "judged"]
+MONEY = [
+    "agent", "margin per unit given", "ask gap", "asks", "offers", "overrides", "referrals made", "asked", "missed",
+]  # fmt: skip
+MOST_WORDS = 12
 FUNNEL_HELP = (
     "Between the lines lies what chance and the usual differences between people explain: 95 % within the full lines, "
     "99.8 % within the dashed. A stroke toward the middle is what an unusual mix of callers may explain. No order of "
@@ -48,9 +53,9 @@ def show_team(session: Session) -> None:
         people = team.agents(connection)
         if ground is not None and people:
             people = _chosen_team(session, people)
-            _funnel(ground, people)
+            _funnel(session, ground, people)
             _figures(session, people)
-            _rotate(people)
+            _rotate(session, people)
             _wins(connection, session, people)
             _topics(connection, people)
             _words(connection, session, people)
@@ -71,7 +76,7 @@ def _chosen_team(session: Session, people: list[team.Agent]) -> list[team.Agent]
     return [person for person in people if chosen is None or person.team == chosen]
 
 
-def _funnel(ground: team.Ground, people: Sequence[team.Agent]) -> None:
+def _funnel(session: Session, ground: team.Ground, people: Sequence[team.Agent]) -> None:
     heading("Saves against what these callers would have done with anybody", help=FUNNEL_HELP)
     frame = pd.DataFrame(
         [
@@ -89,12 +94,12 @@ def _funnel(ground: team.Ground, people: Sequence[team.Agent]) -> None:
         funnel_chart(ground.funnel, frame), key="funnel",
         alt=f"Funnel of {words.count(len(frame), 'agent')}. {said or 'All are inside the control limits'}.",
     )  # fmt: skip
+    since, until = min(person.since_on for person in people), max(person.until_on for person in people)
     st.caption(
         HOW.format(
             days=ground.window_days, auc=f"{ground.auc:.2f}" if ground.auc else "unknown",
             error=words.points(ground.calibration_error or 0.0).lstrip("+"), calls=f"{ground.calls:,}",
-            agents=ground.agents, since=min(person.since_on for person in people),
-            until=max(person.until_on for person in people),
+            agents=ground.agents, since=words.day(since, session.clock), until=words.day(until, session.clock),
         )
     )  # fmt: skip
 
@@ -104,24 +109,39 @@ def _figures(session: Session, people: Sequence[team.Agent]) -> None:
     if session.person.role == "agent":
         _own(people[0], currency)
         return
-    heading("Figures, by name", help="Everything over the same period as the funnel. Choose a column to sort by it.")
+    heading(
+        "Figures, by name",
+        help="Everything over the same period as the funnel. Choose a column to sort by it. Judged: of those rather "
+        "fewer or more one in twenty is there by chance; plain fewer or more is what chance does not explain.",
+    )
     frame = table(people)
     st.dataframe(
-        frame, hide_index=True, alt="Figures of each agent by name.",
+        frame[FIGURES].assign(judged=[SHORT[person.zone] for person in people]), hide_index=True, key="figures",
+        alt="Saves of each agent by name, against what was expected.",
         column_config={
             "expected": st.column_config.NumberColumn(format="%.1f", help="Saves expected of these callers."),
-            "at least": st.column_config.NumberColumn(format="%+.1f", help="95 % interval of the figure before."),
-            "at most": st.column_config.NumberColumn(format="%+.1f", help="95 % interval of the figure before."),
             "above in 100": st.column_config.NumberColumn(
                 format="%+.1f", help="Saves above expected in 100 calls, drawn to the mean by what chance explains."
             ),
+            "at least": st.column_config.NumberColumn(format="%+.1f", help="95 % interval of the figure before."),
+            "at most": st.column_config.NumberColumn(format="%+.1f", help="95 % interval of the figure before."),
+        },
+    )  # fmt: skip
+    st.dataframe(
+        frame[MONEY], hide_index=True, key="money", alt="Money given, asks and referrals of each agent by name.",
+        column_config={
             "margin per unit given": st.column_config.NumberColumn(
-                format="%.1f", help="Margin invoiced within the window after saves, for each unit of money given."
+                f"margin per {words.money(1, currency)} given", format="%.2f",
+                help="Margin invoiced within the window after saves, for each unit of money given; empty: none given.",
             ),
             "ask gap": st.column_config.NumberColumn(
                 f"ask gap ({currency})", format="%.2f", help="Mean of what could be given minus the ask."
             ),
             "overrides": st.column_config.NumberColumn(help="Given otherwise than shown first, of all offers."),
+            "asked": st.column_config.NumberColumn("referrals asked"),
+            "missed": st.column_config.NumberColumn(
+                "missed", help="Somebody would recommend us and was not asked for a referral."
+            ),
         },
     )  # fmt: skip
     takeaway(session, "team", "team", frame)
@@ -161,7 +181,7 @@ def _own(person: team.Agent, currency: str) -> None:
         per = person.margin_per_unit
         st.metric(
             f"Margin kept per {words.money(1, currency)} given",
-            "no money given" if per is None else words.money(round(per), currency), width="content",
+            "no money given" if per is None else words.money(round(per, 2), currency), width="content",
         )  # fmt: skip
         st.metric(
             "Referrals", f"{person.referrals_made} made", help=f"{person.referrals_asked} asked for, "
@@ -171,15 +191,17 @@ def _own(person: team.Agent, currency: str) -> None:
         f"could be given {words.money(person.ask_gap, currency)} more than asked, "
         f"on average of {words.count(person.asks, 'ask')}"
     )  # fmt: skip
-    st.caption(plain(f"Asks: {gap}. Offers: {person.offers}, {person.overrides} given otherwise than shown first."))
+    given = f"{person.offers}, {person.overrides} given otherwise than shown first" if person.offers else "none yet"
+    st.caption(plain(f"Asks: {gap}. Offers: {given}."))
 
 
-def _rotate(people: Sequence[team.Agent]) -> None:
+def _rotate(session: Session, people: Sequence[team.Agent]) -> None:
     """Who has had only hard callers lately."""
     hard = [person for person in people if person.hard_run >= LONG_RUN]
     heading("Hard calls", help="A third of all calls, those whose callers were least expected to stay. Last fortnight.")
     if not hard:
-        st.caption(f"Nobody has had {LONG_RUN} or more hard calls in a row.")
+        who = "You have not" if session.person.role == "agent" else "Nobody has"
+        st.caption(f"{who} had {LONG_RUN} or more hard calls in a row.")
     for person in sorted(hard, key=lambda one: (-one.hard_run, one.name)):
         share = "" if person.hard_share is None else f", {words.percent(person.hard_share)} of the fortnight’s"
         st.markdown(
@@ -200,8 +222,11 @@ def _wins(connection: psycopg.Connection, session: Session, people: Sequence[tea
     for win in found:
         by_name.setdefault(win["name"], []).append(f"{win['times']} × {win['what']}")
     st.caption(words.day(found[0]["won_on"], session.clock))
-    for name, told in by_name.items():
-        st.markdown(f"**{plain(name)}** {plain('; '.join(told))}", anchors=False)
+    if session.person.role == "agent":
+        st.markdown(plain("; ".join(told for some in by_name.values() for told in some)), anchors=False)
+        return
+    frame = pd.DataFrame([{"agent": name, "wins": "; ".join(told)} for name, told in by_name.items()])
+    st.dataframe(frame, hide_index=True, alt="Small wins of the day by agent.")
 
 
 def _topics(connection: psycopg.Connection, people: Sequence[team.Agent]) -> None:
@@ -242,8 +267,10 @@ def _words(connection: psycopg.Connection, session: Session, people: Sequence[te
     )
     if not found:
         st.caption("No marks from customers in the last 30 days.")
-    for said in found[:12]:
+        return
+    if len(found) > MOST_WORDS:
+        st.caption(f"{MOST_WORDS} of the newest, in no order of marks.")
+    for said in found[:MOST_WORDS]:
         when = words.day(said["said_on"], session.clock)
-        st.markdown(
-            f"{said['csat']} of 5 · {plain(said['name'])} · {when} · “{plain(said['words'], 240)}”", anchors=False
-        )
+        who = "" if session.person.role == "agent" else f"{plain(said['name'])} · "
+        st.markdown(f"{said['csat']} of 5 · {who}{when} · “{plain(said['words'], 240)}”", anchors=False)

@@ -36,7 +36,7 @@ def show_voice(session: Session) -> None:
         return
     asked = _filters(run, choices)
     if said := st.session_state.pop("voice_said", None):
-        st.info(plain(said), icon=":material/info:")
+        st.toast(plain(said), icon=":material/info:", duration="long")  # nothing on the page moves for it
     view = st.segmented_control(
         "View",
         list(VIEWS),
@@ -53,7 +53,7 @@ def show_voice(session: Session) -> None:
 
 
 def _filters(run: voice.Run, choices: voice.Choices) -> voice.Asked:
-    period, region, plan, reason, state = st.columns([2.2, 1.6, 1.6, 1.5, 1.5], vertical_alignment="bottom")
+    period, region, plan, reason, state = st.columns([2.7, 1.5, 1.5, 1.4, 1.4], vertical_alignment="bottom")
     days = period.segmented_control(
         "Period",
         list(PERIODS),
@@ -186,7 +186,7 @@ def _league(session: Session, asked: voice.Asked) -> None:
     frame = pd.DataFrame([_standing(row) for row in rows])
     kinds = st.column_config.SelectboxColumn
     edited = st.data_editor(
-        frame,
+        frame.assign(share=frame["share"] * 100),
         hide_index=True,
         key=f"league-{asked.region}-{asked.plan}",
         alt="Contact reasons with contacts, share, change and class.",
@@ -195,7 +195,7 @@ def _league(session: Session, asked: voice.Asked) -> None:
         column_config={
             "about": "About",
             "contacts": st.column_config.NumberColumn(f"Contacts, {voice.LEAGUE_DAYS} days", format="%,d"),
-            "share": st.column_config.ProgressColumn("Share of all", min_value=0, max_value=1, format="percent"),
+            "share": st.column_config.ProgressColumn("Share of all", min_value=0, max_value=100, format="%.1f %%"),
             "change": st.column_config.NumberColumn(f"On the {voice.LEAGUE_DAYS} days before", format="%+.0f %%"),
             "to_us": kinds("To us", options=["valuable", "irritating"], required=True),
             "to_them": kinds("To them", options=["valuable", "irritating"], required=True),
@@ -261,7 +261,7 @@ def _source(session: Session, run: voice.Run) -> None:
     st.caption(
         f"Inbound contacts up to {words.day(run.until_day, date.min)}, counted "
         f"{words.moment(run.ran_at, session.company.time_zone)}. A problem is what lies above its usual level by more "
-        f"than chance allows; of all found, at most {RATE:.0%} are expected to be false{rate}."
+        f"than chance allows; of all found, at most {words.percent(RATE)} are expected to be false{rate}."
     )
     text, mail, _ = st.columns([2, 2, 4])
     for column, label, make, ending, kind in (

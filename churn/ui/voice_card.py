@@ -12,7 +12,7 @@ from churn import voice
 from churn.core import words
 from churn.core.charts_voice import problem_chart, problem_in_words
 from churn.core.digest import effect_in_words, effect_of, rise_in_words
-from churn.core.money import show, to_major
+from churn.core.money import to_major
 from churn.core.problems import LEAST_GROUP, STATES, Day
 from churn.refusals import Refusal
 from churn.ui.gate import Session
@@ -83,10 +83,8 @@ def _figures(problem: voice.Problem) -> str:
     if problem.customers >= LEAST_GROUP:
         lines.append(f"{words.count(problem.customers, 'customer')} got in touch about it.")
     if problem.worth_at_risk is not None and problem.customers >= LEAST_GROUP:
-        lines.append(
-            f"{show(problem.worth_at_risk, problem.currency)} at risk: what they are worth times their chance of "
-            "leaving; modelled."
-        )
+        worth = words.money(round(to_major(problem.worth_at_risk, problem.currency)), problem.currency)
+        lines.append(f"{worth} at risk: what they are worth times their chance of leaving; modelled.")
     if problem.reason is None:
         lines.append("Counted in the notes that were read: no reason is coded.")
     if problem.at_that_time:
@@ -165,9 +163,11 @@ def _acts(session: Session, problem: voice.Problem) -> None:
     key = problem.problem_id
     with session.database.transaction(session.me) as connection:
         nexts, owners = voice.next_states(connection, problem.state), voice.owners(connection)
-    owner, day, remark, *buttons = st.columns([3, 2, 3, *([1.6] * len(nexts))], vertical_alignment="bottom")
+    may_fix = "fixed" in nexts
+    widths = [3, *([2] if may_fix else []), 3, *([1.6] * len(nexts))]
+    columns = iter(st.columns(widths, vertical_alignment="bottom"))
     options = sorted({*owners, *([problem.owner_department] if problem.owner_department else [])})
-    owner.selectbox(
+    next(columns).selectbox(
         "Owner department",
         options,
         index=options.index(problem.owner_department) if problem.owner_department else None,
@@ -175,22 +175,26 @@ def _acts(session: Session, problem: voice.Problem) -> None:
         placeholder="whose is it?",
         key=f"owner-{key}",
     )
-    day.date_input(
-        "Fixed on",
-        value=problem.fixed_on,
-        min_value=problem.began_on,
-        max_value=voice.local_today(session.company, session.clock),
-        key=f"fixed-{key}",
-    )
-    remark.text_input("Remark", key=f"remark-{key}", max_chars=300)
-    for column, state in zip(buttons, nexts, strict=True):
+    if may_fix:
+        next(columns).date_input(
+            "Fixed on",
+            value=problem.fixed_on,
+            min_value=problem.began_on,
+            max_value=voice.local_today(session.company, session.clock),
+            format="DD/MM/YYYY",
+            key=f"fixed-{key}",
+        )
+    next(columns).text_input("Remark", key=f"remark-{key}", max_chars=300)
+    for column, state in zip(columns, nexts, strict=True):
         column.button(
             ACTS[state], key=f"to-{state}-{key}", on_click=_move, args=(session, problem, state), width="stretch"
         )
+    if refused := st.session_state.pop(f"refused-{key}", None):
+        st.warning(plain(refused), icon=":material/block:")
 
 
 def _move(session: Session, problem: voice.Problem, state: str) -> None:
-    """Owner, day and remark are read as they are now."""
+    """Owner, day and remark are read as they are now. A refusal is told on the card, by the button."""
     key, typed = problem.problem_id, st.session_state
     fixed_on = typed.get(f"fixed-{key}") if state == "fixed" else None
     try:
@@ -205,4 +209,4 @@ def _move(session: Session, problem: voice.Problem, state: str) -> None:
         )
         typed["voice_said"] = f"{problem.title}: {STATES[state]}."
     except Refusal as refusal:
-        typed["voice_said"] = str(refusal)
+        typed[f"refused-{key}"] = str(refusal)

@@ -176,6 +176,6 @@ SELECT w.staff_id, p.name, w.won_on, w.what, w.times FROM desk.agent_wins w JOIN
 ORDER BY p.name, w.times DESC, w.what
 
 -- customers_words --
--- What customers said of agents one may see, the newest first.
+-- What customers said of agents one may see, the newest day first; within a day by chance, neither by mark nor by name.
 SELECT w.staff_id, p.name, w.said_on, w.csat, w.words FROM desk.agent_words w JOIN desk.staff p USING (staff_id)
-ORDER BY w.said_on DESC, w.csat DESC, p.name LIMIT 60
+ORDER BY w.said_on DESC, md5(w.staff_id || w.place), w.staff_id LIMIT 500

@@ -17,13 +17,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from streamlit.proto.BackMsg_pb2 import BackMsg
-from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-from websockets.sync.client import connect
 
 from churn import db
 from churn.settings import PROJECT, Settings
 from tests.factories import put_customer
+from tests.tabs import Address, Tab
 
 PAGES = sorted(path.stem for path in PROJECT.glob("pages/*.py"))
 NAMES = (b"Zaphod", b"Beeblebrox", b"Marvin Secret", b"Sirius Cybernetics")
@@ -80,23 +78,11 @@ def fresh(settings: Settings, *options: str) -> Iterator[int]:
 
 def visit(port: int, page: str, **headers: str) -> bytes:
     """Everything the server sends to whoever opens a page."""
-    asked = BackMsg()
-    asked.rerun_script.page_name = page
-    asked.rerun_script.query_string = "account=Z1&who=M1"
-    told = b""
-    host = headers.pop("Host", "127.0.0.1")  # named once, as a browser does
-    url = f"ws://{host}:{port}/_stcore/stream"
-    wire = socket.create_connection(("127.0.0.1", port))
-    with connect(url, sock=wire, subprotocols=["streamlit"], additional_headers=headers, max_size=None) as line:  # type: ignore[list-item]
-        line.send(asked.SerializeToString())
-        while True:
-            message = line.recv(timeout=60)
-            assert isinstance(message, bytes)
-            told += message
-            read = ForwardMsg()
-            read.ParseFromString(message)
-            if read.WhichOneof("type") == "script_finished":
-                return told
+    at = Address(port, headers.pop("Host", "127.0.0.1"), headers=headers)
+    tab = Tab(at, page, "account=Z1&who=M1")
+    tab.run(keep_raw=True)
+    tab.close()
+    return tab.raw
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -23,6 +23,7 @@ VENV = PROJECT / ".venv"
 REQUIREMENTS = PROJECT / "requirements.txt"
 OLDEST = (3, 11)
 UNFINISHED = "unfinished"
+NGINX_BESIDE = "/usr/sbin:/usr/local/sbin"
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -131,16 +132,7 @@ def tell_unpacking(process: subprocess.Popen[str], began: float, packages: int) 
 
 def ensure_chromium() -> str:
     """A Chromium that runs, installed if this account may; its path. Raises CannotSetUp."""
-    found = find_chromium()
-    if found:
-        return found
-    say("The browser tests need Chromium: installing it …")
-    try:
-        install_packages(["chromium"], why="for the browser tests")
-    except CannotSetUp:
-        if not can_be_root():
-            raise
-    found = find_chromium()
+    found = ensure_program(find_chromium, ["chromium"], why="for the browser tests")
     if not found:  # Ubuntu's package of that name only points to a snap, which containers cannot run
         options = ["--with-deps"] if os.geteuid() == 0 else []
         subprocess.run([str(python()), "-m", "playwright", "install", *options, "chromium"], check=False)
@@ -148,6 +140,34 @@ def ensure_chromium() -> str:
     if not found:
         raise CannotSetUp("No Chromium could be installed, and the browser tests need one: put `chromium` on the PATH.")
     return found
+
+
+def ensure_nginx() -> str:
+    """An nginx, with openssl for its certificate, installed if this account may; its path. Raises CannotSetUp."""
+    found = ensure_program(find_nginx, ["nginx", "openssl"], why="for the tests of several processes")
+    if not found:
+        raise CannotSetUp("No nginx could be installed, and a test needs one: put `nginx` and `openssl` on the PATH.")
+    return found
+
+
+def ensure_program(find: Callable[[], str | None], packages: Sequence[str], *, why: str) -> str | None:
+    """What `find` finds, once the packages are installed where it found nothing at first. Raises CannotSetUp."""
+    found = find()
+    if found:
+        return found
+    say(f"Installing {' and '.join(packages)} {why} …")
+    try:
+        install_packages(packages, why=why)
+    except CannotSetUp:
+        if not can_be_root():
+            raise
+    return find()
+
+
+def find_nginx() -> str | None:
+    """nginx, also where an account that is not root does not look; None as well where openssl is missing."""
+    where = os.pathsep.join([os.environ.get("PATH", ""), NGINX_BESIDE])
+    return shutil.which("nginx", path=where) if shutil.which("openssl") else None
 
 
 def find_chromium() -> str | None:

@@ -156,3 +156,28 @@ def test_a_chromium_that_does_not_run_is_passed_over(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
     monkeypatch.delenv("KEEPLINE_CHROMIUM", raising=False)
     assert bootstrap.find_chromium() == str(tmp_path / "google-chrome")
+
+
+def test_an_nginx_that_is_there_is_taken_and_a_missing_one_is_installed_with_openssl(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[list[str]] = []
+
+    def install(packages: list[str], *, why: str) -> None:
+        asked.append(packages)
+        fake(tmp_path, "nginx", "true")
+
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(bootstrap, "NGINX_BESIDE", "")
+    monkeypatch.setattr(bootstrap, "install_packages", install)
+    fake(tmp_path, "openssl", "true")
+    assert bootstrap.ensure_nginx() == str(tmp_path / "nginx")
+    assert bootstrap.ensure_nginx() == str(tmp_path / "nginx")
+    assert asked == [["nginx", "openssl"]]
+
+
+def test_where_no_nginx_can_be_had_the_tests_do_not_pretend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(bootstrap, "NGINX_BESIDE", "")
+    with pytest.raises(bootstrap.CannotSetUp, match="nginx.+openssl"):
+        bootstrap.ensure_nginx()

@@ -142,6 +142,7 @@ def test_lint_ends_with_1_when_a_tool_finds_something(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(("lint", "tests", "code"), [([], 0, 0), (["mypy"], 0, 1), ([], 1, 1), (["mypy"], 5, 5)])
 def test_the_exit_code_of_test_is_honest(monkeypatch, lint: list[str], tests: int, code: int) -> None:
     monkeypatch.setattr(bootstrap, "ensure_chromium", lambda: "/usr/bin/chromium")
+    monkeypatch.setattr(bootstrap, "ensure_nginx", lambda: "/usr/sbin/nginx")
     monkeypatch.setattr(developing, "_lint", lambda: lint)
     monkeypatch.setattr(developing, "_tool", lambda *_: tests)
     monkeypatch.setenv("KEEPLINE_CHROMIUM", "")

@@ -26,6 +26,7 @@ def test(asked: argparse.Namespace) -> int:
 
     try:
         os.environ["KEEPLINE_CHROMIUM"] = bootstrap.ensure_chromium()
+        bootstrap.ensure_nginx()
     except bootstrap.CannotSetUp as missing:
         raise shared.NotYet(str(missing)) from None
     faults = _lint()

@@ -229,22 +229,25 @@ def has_customers(connection: psycopg.Connection) -> bool:
         return bool(cursor.execute(query("contract", "customers")).fetchone())
 
 
-def relations(connection: psycopg.Connection) -> dict[str, Relation]:
-    """What stands in `crm`, by name."""
+def relations(connection: psycopg.Connection, schema: str = "crm") -> dict[str, Relation]:
+    """What stands in `schema`, by name."""
+    where = {"schema": schema}
     with connection.cursor() as cursor:
         found = {
             name: Relation(name, kind, definition, unreadable_by)
-            for name, kind, definition, unreadable_by in cursor.execute(query("contract", "relations")).fetchall()
+            for name, kind, definition, unreadable_by in cursor.execute(
+                query("contract", "relations"), where
+            ).fetchall()
         }
-        for relation, name, kind, sql_type in cursor.execute(query("contract", "columns")).fetchall():
+        for relation, name, kind, sql_type in cursor.execute(query("contract", "columns"), where).fetchall():
             found[relation].types[name] = kind
             found[relation].sql_types[name] = sql_type
     return found
 
 
-def check_catalogue(connection: psycopg.Connection) -> list[Problem]:
+def check_catalogue(connection: psycopg.Connection, schema: str = "crm") -> list[Problem]:
     """Every view or column that is missing, unreadable or of the wrong type. Reads no row of the company's."""
-    there = relations(connection)
+    there = relations(connection, schema)
     zone = time_zone(connection)
     return [problem for view in CONTRACT for problem in _catalogue_problems(view, there.get(view.name), zone)]
 

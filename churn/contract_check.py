@@ -34,10 +34,11 @@ class _Look:
     view: View
     relation: Relation
     good: frozenset[str]
+    schema: str
 
     @property
     def name(self) -> sql.Identifier:
-        return sql.Identifier("crm", self.view.name)
+        return sql.Identifier(self.schema, self.view.name)
 
     @property
     def key(self) -> sql.Composable:
@@ -46,19 +47,22 @@ class _Look:
         return sql.SQL("concat_ws(' / ', {})").format(sql.SQL(", ").join(parts)) if parts else sql.SQL("NULL::text")
 
 
-def check_contract(connection: psycopg.Connection) -> list[Problem]:
-    """All problems of `crm`: of the catalogue, then of the rows, view by view. Empty: the contract is kept."""
-    there = relations(connection)
+def check_contract(connection: psycopg.Connection, schema: str = "crm") -> list[Problem]:
+    """All problems of `crm`: of the catalogue, then of the rows, view by view. Empty: the contract is kept.
+
+    Of views that are only proposed, in another `schema`, as they would be once they hang in `crm`.
+    """
+    there = relations(connection, schema)
     now = moment(connection)
     values = {"as_of": now["as_of"], "today": now["today"]}
-    problems = check_catalogue(connection)
+    problems = check_catalogue(connection, schema)
     has_customers = "customers" in there and "customer_id" in there["customers"].types
     for view in CONTRACT:
         relation = there.get(view.name)
         if relation is None or ME in relation.unreadable_by:
             continue
         good = {name for name in relation.types if relation.types[name] in _accepted(view, name)}
-        look = _Look(connection, view, relation, frozenset(good))
+        look = _Look(connection, view, relation, frozenset(good), schema)
         try:
             with connection.transaction():
                 problems += _row_problems(look, values)
@@ -180,8 +184,8 @@ def _reference_problems(look: _Look) -> Iterator[Problem]:
         return
     statement = sql.SQL(
         "SELECT count(*), min({key}) FROM {view} AS v WHERE customer_id IS NOT NULL AND NOT EXISTS "
-        "(SELECT FROM crm.customers AS c WHERE c.customer_id::text = v.customer_id)"
-    ).format(key=look.key, view=look.name)
+        "(SELECT FROM {customers} AS c WHERE c.customer_id::text = v.customer_id)"
+    ).format(key=look.key, view=look.name, customers=sql.Identifier(look.schema, "customers"))
     count, example = look.connection.execute(statement).fetchone() or (0, None)
     if count:
         yield _broken(look, rule, count, example)

@@ -397,6 +397,36 @@ class PromotionUnexplained(Refusal):
     code = "KL874"
 
 
+class NoSuchMapping(Refusal):
+    """There is no such mapping."""
+
+    code = "KL881"
+
+
+class OtherMapping(Refusal):
+    """This is not the mapping you have read; look at it again."""
+
+    code = "KL882"
+
+
+class MappingInForce(Refusal):
+    """This mapping is in force already."""
+
+    code = "KL883"
+
+
+class MappingUnexplained(Refusal):
+    """Say in a few words why."""
+
+    code = "KL884"
+
+
+class CompanyUnnamed(Refusal):
+    """Say first whose company this is."""
+
+    code = "KL885"
+
+
 class AppendOnly(Refusal):
     """Rows of the ledger are never changed or removed; add a row that corrects."""
 

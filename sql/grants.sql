@@ -248,3 +248,14 @@ GRANT SELECT, INSERT ON desk.policy_checks TO keepline_batch;
 GRANT EXECUTE ON FUNCTION desk.policy_content TO keepline_batch;
 GRANT SELECT, INSERT, DELETE ON desk.replay_calls, desk.replay_state TO keepline_batch;
 GRANT SELECT ON desk.replay_calls, desk.replay_state TO keepline_finance, keepline_leader;
+
+-- Sources ----------------------------------------------------------------------------------------------------------------
+-- What is registered takes the installing login; an administrator looks at it, applies it and takes it back. The mapper owns
+-- crm's views and no more; its one function is the owner's to call.
+
+GRANT SELECT ON ALL TABLES IN SCHEMA feed TO keepline_mapper;
+GRANT USAGE ON SCHEMA proposed TO keepline_batch, keepline_owner;
+GRANT EXECUTE ON FUNCTION desk.e164 TO keepline_mapper,
+    keepline_batch, keepline_agent, keepline_supervisor, keepline_leader, keepline_finance, keepline_analyst, keepline_admin;
+GRANT SELECT ON desk.mappings, desk.mapping_moves TO keepline_admin, keepline_batch;
+GRANT EXECUTE ON FUNCTION desk.propose_mapping, desk.proposed_rows, desk.apply_mapping TO keepline_admin;

@@ -14,6 +14,7 @@ BEGIN
         'keepline_finance',     -- spend and policy, masked
         'keepline_analyst',     -- pseudonymous features and models
         'keepline_admin',       -- people, sources, audit
+        'keepline_mapper',      -- owns crm's views: reads what a mapping needs of the company's tables, nothing else
         'keepline_report'       -- the company's own reporting tools: reads schema report, nothing else
     ] LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) THEN
@@ -24,5 +25,9 @@ BEGIN
             END;
         END IF;
     END LOOP;
+    -- Only who is of a role may make objects that role's. The embedded server's app login never is.
+    IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+        EXECUTE format('GRANT keepline_mapper TO %I', current_user);
+    END IF;
 END
 $$;

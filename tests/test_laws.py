@@ -59,6 +59,7 @@ PSYCOPG_ROOMS = (
     "churn/data_reports.py",
     "churn/drift_job.py",
     "churn/model_reports.py",
+    "churn/sources.py",
 )
 PAGES_MAY_IMPORT = ("churn.ui", "churn.casework", "churn.store", "churn.core.charts", "churn.core.records")
 PAGE_LINES = 65

@@ -10,6 +10,7 @@ from churn.ui.gate import Session, gate, menu
 from churn.ui.models import show_models
 from churn.ui.policy import show_policy
 from churn.ui.queue import show_queue
+from churn.ui.sources import show_sources
 from churn.ui.spend import show_spend
 from churn.ui.team import show_team
 from churn.ui.trends import show_trends
@@ -29,6 +30,7 @@ __all__ = [
     "show_models",
     "show_policy",
     "show_queue",
+    "show_sources",
     "show_spend",
     "show_team",
     "show_trends",

@@ -40,6 +40,7 @@ PAGES = {
     "policy": ("Policy", ":material/rule:", ("finance", "leader")),
     "models": ("Models", ":material/model_training:", ("leader", "finance", "analyst", "administrator")),
     "data": ("Data", ":material/database:", ("administrator", "leader", "analyst")),
+    "sources": ("Sources", ":material/cable:", ("administrator",)),
     "audit": ("Audit", ":material/policy:", ("administrator",)),
 }
 # The menu's headings; a page that is not named here comes last.
@@ -48,7 +49,7 @@ SECTIONS = {
     "People": ("team", "trends", "voice", "volume"),
     "Money": ("spend", "policy"),
     "Models": ("models", "data"),
-    "Administration": ("audit",),
+    "Administration": ("sources", "audit"),
 }
 # Who is here, from the menu to the page within one run. A page run without the menu asks for itself.
 _arrived: ContextVar[sign_in.Arrival | sign_in.NotHere | None] = ContextVar("arrived", default=None)

@@ -23,7 +23,7 @@ FROM (SELECT coalesce((SELECT data_until FROM desk.company), now()) AS as_of,
              coalesce((SELECT time_zone FROM desk.company), 'UTC')  AS time_zone) AS company;
 
 -- relations --
--- Every relation in crm: its kind, its definition, which of our roles may not read it.
+-- Every relation in the schema: its kind, its definition, which of our roles may not read it.
 SELECT c.relname                                                                              AS name,
        c.relkind::text                                                                        AS kind,
        CASE WHEN c.relkind IN ('v', 'm') THEN rtrim(pg_get_viewdef(c.oid, true), E';\n ') END AS definition,
@@ -32,15 +32,15 @@ SELECT c.relname                                                                
              UNION ALL
              SELECT 'people at the desk' WHERE to_regclass('caller.' || c.relname) IS NULL)  AS unreadable_by
 FROM pg_class AS c
-WHERE c.relnamespace = to_regnamespace('crm') AND c.relkind IN ('v', 'm', 'r', 'p', 'f');
+WHERE c.relnamespace = to_regnamespace(%(schema)s) AND c.relkind IN ('v', 'm', 'r', 'p', 'f');
 
 -- columns --
--- Every column in crm, in its relation's order: the name of its type, and the type as SQL writes it.
+-- Every column in the schema, in its relation's order: the name of its type, and the type as SQL writes it.
 SELECT c.relname AS relation, a.attname AS name, t.typname AS type, format_type(a.atttypid, a.atttypmod) AS sql_type
 FROM pg_class AS c
 JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 JOIN pg_type AS t ON t.oid = coalesce(nullif((SELECT typbasetype FROM pg_type WHERE oid = a.atttypid), 0), a.atttypid)
-WHERE c.relnamespace = to_regnamespace('crm') AND c.relkind IN ('v', 'm', 'r', 'p', 'f')
+WHERE c.relnamespace = to_regnamespace(%(schema)s) AND c.relkind IN ('v', 'm', 'r', 'p', 'f')
 ORDER BY c.relname, a.attnum;
 
 -- table_size --

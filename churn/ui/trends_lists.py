@@ -112,8 +112,10 @@ def show_summary(
     kept: pd.DataFrame, drivers: Sequence[Driver], forbidden: Sequence[dict[str, Any]],
 ) -> None:  # fmt: skip
     """The page to print, made when it is asked for."""
+    others = "" if narrowed == Filter() else ". Saves, what moves the risk and what policy forbids: all customers."
     make = partial(
-        summary_html, session.company.name, session.company.currency, f"{state.as_of:%-d %B %Y}; {narrowed.said}",
+        summary_html, session.company.name, session.company.currency,
+        f"{state.as_of:%-d %B %Y}; {narrowed.said}{others}",
         rates=rates, risk=risk, kept=kept, drivers=drivers, forbidden=forbidden,
     )  # fmt: skip
     st.download_button(

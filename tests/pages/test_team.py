@@ -13,10 +13,8 @@ from churn.settings import PROJECT, Settings
 from tests.ledger_world import populate
 
 
-@pytest.fixture
-def filled(database: Settings, owner: psycopg.Connection) -> psycopg.Connection:
+def judged(owner: psycopg.Connection) -> None:
     """Ann above the funnel, Abe inside it, Ben of another team on a run of hard calls."""
-    populate(owner)
     owner.execute(
         "INSERT INTO desk.team_funnel (as_of, window_days, calls, agents, mean_variance, overdispersion, spread, "
         "middle, auc, calibration_error) VALUES (now(), 90, 600, 3, 0.2, 1.2, 0.03, 0, 0.68, 0.02)"
@@ -36,6 +34,12 @@ def filled(database: Settings, owner: psycopg.Connection) -> psycopg.Connection:
         owner.execute("INSERT INTO desk.agent_topics VALUES (%s, 'cancel', 60, 50, 38, 0.03, 0.2)", [who])
         owner.execute("INSERT INTO desk.agent_wins VALUES (%s, '2026-11-14', 'a referral', 2)", [who])
         owner.execute("INSERT INTO desk.agent_words VALUES (%s, '2026-11-14', 0, 5, 'said <b>thanks</b>')", [who])
+
+
+@pytest.fixture
+def filled(database: Settings, owner: psycopg.Connection) -> psycopg.Connection:
+    populate(owner)
+    judged(owner)
     return owner
 
 

@@ -32,7 +32,7 @@ from churn.server import release_all
 from churn.settings import PROJECT, Settings, secrets_files
 
 # What the pages need and a first caller should not wait for.
-HEAVY = ("pandas", "altair", "sklearn.ensemble", "phonenumbers", "churn.casework")
+HEAVY = ("pandas", "altair", "sklearn.ensemble", "phonenumbers", "churn.casework", "churn.ui")
 THREADS_END_SECONDS = 3.0
 
 
@@ -65,6 +65,8 @@ def serve_forever(
 ) -> None:
     """Serve `settings.database` until Ctrl-C or SIGTERM; both end in order, with the embedded server stopped."""
     provider = refuse_open_door(address)
+    # A caller is one row: sharing it out among threads costs more than it saves, most of all on busy cores.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ["KEEPLINE_DATABASE"] = settings.database
     os.chdir(PROJECT)
     sys.argv = [str(PROJECT / "app.py")]  # Streamlit looks for its settings beside what was started

@@ -7,6 +7,7 @@ what a page may touch is decided by the database.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,11 +38,16 @@ ROLES = ("owner", "batch", "agent", "supervisor", "leader", "finance", "analyst"
 ROLE_OF_PERSON = {"administrator": "admin"}  # a person's role is the database role of that name, but for this one
 # The company's tables by the same names for everybody: one caller, everybody masked, or all of it.
 BOOKS = {"agent": "caller", "supervisor": "caller", "owner": "crm", "batch": "crm"}
+REPLICA_SECONDS = 60  # how long a replica may take to catch up with what is to be read
 STATEMENT_SECONDS = 5  # the server gives up on what a person waits for
 
 
 class UnknownRole(ValueError):
     """There is no such database role."""
+
+
+class ReplicaBehind(RuntimeError):
+    """The replica has not taken in what this reads: wait until it has caught up, or unset KEEPLINE_REPLICA_URL."""
 
 
 class MigrationChanged(RuntimeError):
@@ -67,10 +73,24 @@ def app_conninfo(settings: Settings) -> str:
 
 def connect(settings: Settings, role: str) -> psycopg.Connection:
     """A connection of its own for a job, acting as `keepline_<role>` throughout. Transactions are the caller's."""
-    become = sql.SQL("SET ROLE {}; SET search_path = {}").format(_role(role), _book(role))
-    connection = psycopg.connect(app_conninfo(settings), autocommit=True)
-    connection.execute(become)
-    _in_utc(connection)
+    return _act_as(role, psycopg.connect(app_conninfo(settings), autocommit=True))
+
+
+def connect_to_read(settings: Settings, role: str, written: str) -> psycopg.Connection:
+    """A connection for long reads of what was there at `written` (a place in the write-ahead log).
+
+    To the replica KEEPLINE_REPLICA_URL names, once it has got there, else to the server itself. Raises ReplicaBehind.
+    """
+    if settings.replica_url is None:
+        return connect(settings, role)
+    conninfo = make_conninfo(settings.replica_url, dbname=settings.database, **KEEPALIVE)
+    connection = _act_as(role, psycopg.connect(conninfo, autocommit=True))
+    deadline = time.monotonic() + REPLICA_SECONDS
+    while not _has_replayed(connection, written):
+        if time.monotonic() > deadline:
+            connection.close()
+            raise ReplicaBehind(ReplicaBehind.__doc__)
+        time.sleep(0.1)
     return connection
 
 
@@ -192,6 +212,18 @@ def migrate(connection: psycopg.Connection) -> list[str]:
         grant(connection)
     connection.commit()
     return applied
+
+
+def _act_as(role: str, connection: psycopg.Connection) -> psycopg.Connection:
+    connection.execute(sql.SQL("SET ROLE {}; SET search_path = {}").format(_role(role), _book(role)))
+    _in_utc(connection)
+    return connection
+
+
+def _has_replayed(connection: psycopg.Connection, written: str) -> bool:
+    # A server that replays nothing is no replica: it has what it has.
+    found = connection.execute("SELECT coalesce(pg_last_wal_replay_lsn() >= %s::pg_lsn, true)", [written]).fetchone()
+    return bool(found and found[0])
 
 
 def _in_utc(connection: psycopg.Connection) -> None:

@@ -18,6 +18,7 @@ class Settings:
     home: Path  # embedded server's folder: cluster, locks, log
     database: str  # one company, one database
     database_url: str | None  # a server of the company's own; None: the embedded one
+    replica_url: str | None = None  # a replica of it for long reads; None: the server itself
 
     @property
     def socket_folder(self) -> Path:
@@ -28,12 +29,13 @@ class Settings:
 
 
 def read_settings(database: str | None = None) -> Settings:
-    """Settings from KEEPLINE_HOME, KEEPLINE_DATABASE and DATABASE_URL; `database` wins over the environment."""
+    """Settings from KEEPLINE_HOME, KEEPLINE_DATABASE, DATABASE_URL, KEEPLINE_REPLICA_URL; `database` wins over them."""
     url = os.environ.get("DATABASE_URL") or None
     return Settings(
         home=Path(os.environ.get("KEEPLINE_HOME") or _default_home()),
         database=database or os.environ.get("KEEPLINE_DATABASE") or _database_of(url) or "keepline",
         database_url=url,
+        replica_url=os.environ.get("KEEPLINE_REPLICA_URL") or None,
     )
 
 

@@ -16,6 +16,7 @@ from churn import db, scoring, store
 from churn.queries import query
 from churn.scoring import plan
 from churn.scoring.engines import each
+from churn.scoring.ranges import score_range
 from churn.settings import Settings
 from tests.conftest import NOW
 
@@ -86,13 +87,13 @@ def test_another_model_or_other_terms_score_everyone_anew(book: Settings, monkey
 
 
 def test_what_was_begun_is_gone_on_with(book: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    before, done = scores(book), []
-    work = plan.score_range
+    before = scores(book)
+    done: list[int] = []
 
     def dies(settings: Settings, plan_id: Any, number: int) -> int:
         if len(done) == 3:
             raise KeyboardInterrupt
-        done.append(work(settings, plan_id, number))
+        done.append(score_range(settings, plan_id, number))
         return number
 
     monkeypatch.setattr(plan, "score_range", dies)
@@ -103,7 +104,12 @@ def test_what_was_begun_is_gone_on_with(book: Settings, monkeypatch: pytest.Monk
         (when,) = owner.execute("SELECT max(done_at) FROM desk.scoring_ranges").fetchone() or (None,)
     assert when is not None
     again: list[int] = []
-    monkeypatch.setattr(plan, "score_range", lambda *asked: (again.append(asked[2]), work(*asked))[1])
+
+    def goes_on(settings: Settings, plan_id: Any, number: int) -> int:
+        again.append(number)
+        return score_range(settings, plan_id, number)
+
+    monkeypatch.setattr(plan, "score_range", goes_on)
     assert score(book, is_full=True).anew == len(before)
     assert not set(again) & set(done)
     assert len(again) + len(done) == -(-customers(book) // 250)
@@ -114,13 +120,13 @@ def test_a_range_done_twice_counts_once(book: Settings) -> None:
     with db.connect(book, "batch") as connection:
         by = {"risk": scores(book)[0][6], "survival": None, **plan._terms(book, NOW.date())}
         plan_id, _ = plan._plan(connection, NOW, by | {"is_full": True, "size": 250})
-        plan.score_range(book, plan_id, 0)
+        score_range(book, plan_id, 0)
         first = connection.execute("SELECT count(*), sum(p_churn) FROM desk.fresh_scores").fetchone()
-        plan.score_range(book, plan_id, 0)
+        score_range(book, plan_id, 0)
         assert connection.execute("SELECT count(*), sum(p_churn) FROM desk.fresh_scores").fetchone() == first
         connection.execute(query("scores", "forget_plans"))
     with pytest.raises(scoring.PlanGone):
-        plan.score_range(book, plan_id, 1)
+        score_range(book, plan_id, 1)
 
 
 def test_two_at_once_are_refused(book: Settings) -> None:

@@ -14,7 +14,6 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-import psycopg
 from psycopg.rows import class_row, dict_row
 from psycopg.types.json import set_json_loads
 
@@ -59,6 +58,7 @@ class Task:
     margin_rate: float
     margin_rate_se: float
     is_full: bool
+    written_at: str  # what a replica must have taken in before it may be read
 
     @property
     def economics(self) -> Economics:
@@ -70,38 +70,51 @@ class Task:
         return f"|{self.risk_version}|{self.survival_version}|{horizon_days}|{self.economics}"
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a range holds: how many are live, features of those to be scored anew, keys whose score falls away."""
+
+    live: int
+    changed: Sequence[dict[str, Any]]
+    gone: Sequence[str]
+
+
 def score_range(settings: Settings, plan_id: UUID, range_no: int) -> int:
-    """Do one range of a plan, unless it is done; its number. Raises PlanGone."""
+    """Do one range of a plan, unless it is done; its number. Raises PlanGone, db.ReplicaBehind."""
     with db.connect(settings, "batch") as connection, connection.transaction():
         asked = {"plan_id": plan_id, "range_no": range_no}
         task = connection.cursor(row_factory=class_row(Task)).execute(query("scores", "take_range"), asked).fetchone()
         if task is None:
             raise PlanGone(PlanGone.__doc__)
         if task.done_at is None:
-            live, anew, gone = _score(connection, task, _models(settings, task.risk_version, task.survival_version))
-            connection.execute(query("scores", "range_done"), asked | {"live": live, "anew": anew, "gone": gone})
+            horizon_days = store.company(connection).horizon_days
+            found = _to_score(settings, task, horizon_days)
+            models = _models(settings, task.risk_version, task.survival_version)
+            with connection.cursor().copy(query("scores", "copy")) as copy:
+                for row in _scores_of(models, found.changed, horizon_days, task.economics):
+                    copy.write_row(row)
+                for key in found.gone:
+                    copy.write_row((key, *[None] * 9))
+            came_to = {"live": found.live, "anew": len(found.changed), "gone": len(found.gone)}
+            connection.execute(query("scores", "range_done"), asked | came_to)
     return range_no
 
 
-def _score(connection: psycopg.Connection, task: Task, models: Models) -> tuple[int, int, int]:
-    """Customers live, scored anew, and scores that fall away, of one range."""
-    company = store.company(connection)
-    set_json_loads(orjson.loads, connection)  # five objects a customer: half of the time it takes to read a row
+def _to_score(settings: Settings, task: Task, horizon_days: int) -> Found:
+    """Read a range, from a replica where there is one."""
     asked = {
         "customers": None, "instants": None, "as_of": task.as_of, "first": task.first, "beyond": task.beyond,
-        "is_full": task.is_full, "by": task.by(company.horizon_days),
+        "is_full": task.is_full, "by": task.by(horizon_days),
     }  # fmt: skip
-    with connection.cursor(row_factory=dict_row) as cursor:
+    with db.connect_to_read(settings, "batch", task.written_at) as connection:
+        set_json_loads(orjson.loads, connection)  # five objects a customer: half of the time it takes to read a row
+        cursor = connection.cursor(row_factory=dict_row)
         rows = cursor.execute(query("scores", "to_score"), asked, prepare=False).fetchall()
-    live = int(rows[0]["live"])
-    gone = [row["key"] for row in rows if row["is_gone"]]
-    changed = [row for row in rows if row["is_gone"] is False]
-    with connection.cursor().copy(query("scores", "copy")) as copy:
-        for scored in _scores_of(models, changed, company.horizon_days, task.economics):
-            copy.write_row(scored)
-        for key in gone:
-            copy.write_row((key, *[None] * 9))
-    return live, len(changed), len(gone)
+    return Found(
+        live=int(rows[0]["live"]),
+        changed=[row for row in rows if row["is_gone"] is False],
+        gone=[row["key"] for row in rows if row["is_gone"]],
+    )
 
 
 def _scores_of(

@@ -41,9 +41,10 @@ TRUNCATE desk.fresh_scores
 -- make_plan --
 -- A plan for these models and terms; its key.
 INSERT INTO desk.scoring_plans
-    (as_of, risk_version, survival_version, horizon_months, annual_rate, margin_rate, margin_rate_se, is_full, range_size)
+    (as_of, risk_version, survival_version, horizon_months, annual_rate, margin_rate, margin_rate_se, is_full, range_size,
+     written_at)
 VALUES (%(as_of)s, %(risk)s, %(survival)s, %(horizon_months)s, %(annual_rate)s, %(margin_rate)s, %(margin_rate_se)s,
-        %(is_full)s, %(size)s) RETURNING plan_id
+        %(is_full)s, %(size)s, pg_current_wal_lsn()) RETURNING plan_id
 
 -- make_ranges --
 -- Its ranges: every so many customers in order of their keys, open at both ends.
@@ -65,7 +66,7 @@ SELECT sum(live)::bigint, sum(anew)::bigint FROM desk.scoring_ranges WHERE plan_
 -- take_range --
 -- One range, held until this transaction ends: whoever comes second waits, then finds it done.
 SELECT r.first, r.beyond, r.done_at, p.as_of, p.risk_version, p.survival_version, p.horizon_months, p.annual_rate,
-       p.margin_rate, p.margin_rate_se, p.is_full
+       p.margin_rate, p.margin_rate_se, p.is_full, p.written_at::text AS written_at
 FROM desk.scoring_ranges r JOIN desk.scoring_plans p USING (plan_id)
 WHERE r.plan_id = %(plan_id)s AND r.range_no = %(range_no)s FOR UPDATE OF r
 

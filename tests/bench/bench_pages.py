@@ -10,6 +10,7 @@ the page's own, so both meet the same machine. CPU is of the server's process, b
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 import tempfile
 import time
@@ -22,7 +23,6 @@ import psycopg
 
 from churn import db
 from churn.settings import Settings
-from churn.ui.gate import PAGES
 from tests.bench import load_company
 from tests.bench.bench_sessions import cpu_of, minimal_page, served
 from tests.bench.report import figures, machine
@@ -33,6 +33,9 @@ WARM = 2  # tabs before the first that counts: what is cached by version is cach
 
 def main() -> int:
     """0 when no page showed an error."""
+    logging.disable(logging.WARNING)  # Streamlit misses its server here
+    from churn.ui.gate import PAGES
+
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--runs", type=int, default=12)
     asked.add_argument("--pages", nargs="+", choices=list(PAGES), default=list(PAGES))

@@ -56,6 +56,7 @@ class Level:
     cpu: float = 0.0
     received: int = 0
     given: list[Given] = field(default_factory=list)
+    warm: list[Given] = field(default_factory=list)  # given before it was measured
     refused: int = 0
     faults: list[str] = field(default_factory=list)
 
@@ -81,7 +82,7 @@ def main() -> int:
         ring = callers_in_turn(settings)
         with served(settings, Path(folder)) as (desk, pids), minimal_page(Path(folder)) as (page, page_pids):
             at = [(Address(desk), who) for who in load_company.agent_ids()]
-            play(at[:2], ring, pids, seconds=0, every=0)  # models loaded, pool filled
+            given += play(at[:2], ring, pids, seconds=0, every=0).given  # models loaded, pool filled
             idle_at_minimal(Address(page), page_pids, 2, seconds=2, every=1)
             for n in options.sessions:
                 floor = idle_at_minimal(
@@ -95,7 +96,7 @@ def main() -> int:
         if options.processes:
             busy = behind_a_balancer(settings, Path(folder), ring, options)
             show(f"{max(options.sessions)} sessions, {options.processes} processes behind nginx", busy, floor, idle)
-            given += busy.given
+            given += [*busy.warm, *busy.given]
             is_faultless &= not busy.faults
         is_exact = show_ledger(settings, given)
     return 0 if is_exact and is_faultless else 1
@@ -178,8 +179,10 @@ def behind_a_balancer(settings: Settings, folder: Path, ring: Iterator[Caller], 
     with balanced(settings, folder, people, processes=options.processes) as many, ThreadPoolExecutor(4) as pool:
         at: list[tuple[Address, str | None]] = [(one, None) for one in pool.map(many.sign_in, people)]
         pids = [process.running.pid for process in many.processes]
-        play(at[: 2 * options.processes], ring, pids, seconds=0, every=0)
-        return play(at, ring, pids, seconds=options.seconds, every=options.every)
+        warm = play(at[: 4 * options.processes], ring, pids, seconds=0, every=0)  # with luck some at every process
+        busy = play(at, ring, pids, seconds=options.seconds, every=options.every)
+        busy.warm = warm.given
+        return busy
 
 
 def show(title: str, busy: Level, floor: Level, idle: Level) -> None:

@@ -25,6 +25,12 @@ from churn.ui.takeaway import takeaway, written_down
 if TYPE_CHECKING:
     import psycopg
 
+COLUMNS = {
+    "customer_id": "account", "left_on": "left on", "left_how": "left how", "reason": "last contact",
+    "joined": "quarter joined", "tenure_days": "days a customer", "called_on": "called on",
+    "contact_reason": "called about", "stage": "what became of it", "window_days": "window (days)",
+    "saved_days": "stayed (days)",
+}  # fmt: skip
 HIDDEN = f"Fewer than {FEWEST} customers are behind this mark: they are not listed."
 
 
@@ -58,7 +64,14 @@ def _listed(session: Session, frame: pd.DataFrame, count: int, key: str) -> None
         return
     more = f", the newest {len(frame):,} shown" if count > len(frame) else ""
     heading(f"Behind this mark · {count:,}{more}", help="Customers by account only: no name, number or text.")
-    st.dataframe(frame, hide_index=True, key=f"list-{key}", alt="Customers behind the chosen mark.")
+    said = {name: st.column_config.Column(label) for name, label in COLUMNS.items()}
+    said["monthly_margin"] = st.column_config.NumberColumn(
+        f"margin a month ({session.company.currency})", format="%.2f"
+    )
+    st.dataframe(
+        frame, hide_index=True, key=f"list-{key}", alt="Customers behind the chosen mark.", placeholder="–",
+        column_config={name: label for name, label in said.items() if name in frame.columns},
+    )  # fmt: skip
     takeaway(session, "trends", f"customers-{key}", frame)
 
 

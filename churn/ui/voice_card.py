@@ -43,7 +43,8 @@ def show_problem(
     with st.container(border=True, key=f"problem-{problem.problem_id}"):
         where = f" · {problem.region or problem.plan}" if problem.region or problem.plan else ""
         st.markdown(f"#### {plain(problem.title + where, 200)}", anchors=False)
-        flags([BADGES[problem.state], *_owner(problem)])
+        with st.container(horizontal=True, gap="small"):
+            flags([BADGES[problem.state], *_owner(problem)])
         left, right = st.columns([5, 4])
         with left:
             st.markdown(_figures(problem))

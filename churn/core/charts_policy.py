@@ -34,7 +34,7 @@ def frontier(points: pd.DataFrame, currency: str) -> Chart:
 def ranges(rows: pd.DataFrame, title: str) -> Chart:
     """`rows`: who, total, low, high; one bar of the interval and one mark of the total each."""
     base = alt.Chart(rows).encode(y=alt.Y("who:N", title=None, sort=None))
-    bar = base.mark_rule(strokeWidth=4, opacity=0.5).encode(
+    bar = base.mark_rule(color="gray", strokeWidth=4, opacity=0.5).encode(
         x=alt.X("low:Q", title=title, scale=alt.Scale(zero=False), axis=alt.Axis(format="~s")), x2="high:Q"
     )
     mark = base.mark_point(size=90, filled=True).encode(

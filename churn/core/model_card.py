@@ -96,7 +96,7 @@ def _judged(card: Card) -> list[str]:
         return [f"There is no model: {visible(card.refusal, 500)}"]
     how = card.metrics.get("judged_on")
     lines = [
-        f"- {said}: {card.metrics[name]:,.4g}"
+        f"- {said}: {value:,}" if isinstance(value := card.metrics[name], int) else f"- {said}: {value:,.4g}"
         for name, said in NAMES.items()
         if isinstance(card.metrics.get(name), int | float)
     ]

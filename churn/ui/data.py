@@ -163,9 +163,12 @@ def _doubles(session: Session, profile: Profile) -> None:
     )
     unmatched = contacts["without a customer"] + contacts["of a customer nobody knows"]
     contacts = contacts.assign(**{"share unmatched": unmatched / contacts["contacts"]})
+    counts = ["contacts", "without a customer", "of a customer nobody knows"]
+    contacts = contacts[["channel", *counts, "share unmatched"]]
     st.dataframe(
         contacts, hide_index=True, alt="Contacts by channel and how many are unmatched",
-        column_config={"share unmatched": st.column_config.NumberColumn(format="percent")},
+        column_config={name: st.column_config.NumberColumn(format="localized") for name in counts}
+        | {"share unmatched": st.column_config.NumberColumn(format="percent")},
     )  # fmt: skip
     st.caption("They count in the forecast of volume and in no customer's history.")
     takeaway(session, "data", "unmatched-contacts", contacts)

@@ -28,7 +28,10 @@ VIEWS = {
     "judged": "Judged", "groups": "By group", "time": "Over time", "drift": "Drift",
     "versions": "Versions", "card": "Card",
 }  # fmt: skip
-FIGURES = ["auc", "auc_low", "auc_high", "log_loss", "log_loss_of_the_rate"]
+FIGURES = {
+    "auc": "AUC", "auc_low": "AUC from", "auc_high": "AUC to", "log_loss": "log loss",
+    "log_loss_of_the_rate": "log loss of its rate",
+}  # fmt: skip
 NONE_YET = "No {kind} model was ever made: `python3 -m churn train` makes one, or says why it cannot."
 
 
@@ -119,10 +122,8 @@ def _groups(session: Session, shown: Version) -> None:
         column_config={
             "chance": st.column_config.NumberColumn("predicted", format="percent"),
             "rate": st.column_config.NumberColumn("happened", format="percent"),
-            **{
-                name: st.column_config.NumberColumn(format="%.3f")
-                for name in FIGURES
-            },
+            "rows": st.column_config.NumberColumn("customers", format="localized"),
+            **{name: st.column_config.NumberColumn(said, format="%.3f") for name, said in FIGURES.items()},
         },
     )  # fmt: skip
     st.caption(
@@ -148,7 +149,14 @@ def _over_time(session: Session, connection: psycopg.Connection, versions: list[
                 for one in made
             ]
         ).dropna(axis="columns", how="all")  # fmt: skip
-        st.dataframe(frame, hide_index=True, alt="Figures of each version")
+        st.dataframe(
+            frame, hide_index=True, placeholder="–", alt="Figures of each version",
+            column_config={
+                "judged on": st.column_config.NumberColumn(format="localized"),
+                "rate": st.column_config.NumberColumn(format="percent"),
+                "usual rate": st.column_config.Column("log loss of the usual rate"),
+            },
+        )  # fmt: skip
         takeaway(session, "models", f"{made[0].kind}-versions", frame)
     if versions[0].kind != "risk":
         if not made:

@@ -205,7 +205,7 @@ def _effect(session: Session, connection: psycopg.Connection, shown: Version) ->
     )  # fmt: skip
     short = [arm for arm in found.arms if arm.calls < arm.needed]
     if short:
-        told = ", ".join(f"{arm.arm} {arm.calls:,}" for arm in short)
+        told = ", ".join(f"{arm.calls:,} given {arm.arm}" for arm in short)
         st.info(
             f"Not enough calls to say: an arm needs {short[0].needed:,} to see a difference of 5 points four times in "
             f"five; there are {told}.", icon=":material/hourglass:",

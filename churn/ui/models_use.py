@@ -136,4 +136,4 @@ def show_card(session: Session, shown: Version, versions: list[Version], drift: 
         if part.startswith("#"):
             heading(plain(part.lstrip("# ")))
         else:
-            st.text(part.strip())
+            st.text(part.strip().replace("`", ""))

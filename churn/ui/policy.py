@@ -10,6 +10,7 @@ import streamlit as st
 from churn.core.limits import show
 from churn.core.policy import Policy
 from churn.core.policy_diff import about, differences, in_force_on, value_of
+from churn.core.words import spoken
 from churn.policies.stored import policy_in_force, policy_version
 from churn.ui.gate import Session
 from churn.ui.pieces import heading, plain, reading
@@ -64,8 +65,14 @@ def _in_force(session: Session) -> None:
     st.dataframe(
         authority_table(policy), hide_index=True, alt="What each role may give alone, at once and in a window."
     )
+    takeaway(session, "policy", "authority-in-force", authority_table(policy))
     heading("What may be given")
-    st.dataframe(instruments_table(policy), hide_index=True, alt="Instruments with their outer walls and costs.")
+    st.dataframe(
+        instruments_table(policy), hide_index=True, placeholder="–",
+        alt="Instruments with their outer walls and costs.",
+        column_config={"from budget": st.column_config.CheckboxColumn("draws on the budget")},
+    )  # fmt: skip
+    takeaway(session, "policy", "instruments-in-force", instruments_table(policy))
 
 
 def rules_table(policy: Policy, day: date) -> pd.DataFrame:
@@ -88,7 +95,7 @@ def authority_table(policy: Policy) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
-                "role": line.role, "instrument": line.instrument, "reason": line.contact_reason or "any",
+                "role": line.role, "instrument": spoken(line.instrument), "reason": line.contact_reason or "any",
                 "at once": show(line.per_grant, policy.currency), "in all": show(line.per_window, policy.currency),
                 "each": line.time_window,
             }
@@ -102,7 +109,7 @@ def instruments_table(policy: Policy) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
-                "instrument": item.instrument, "title": item.title, "lever": item.lever,
+                "instrument": spoken(item.instrument), "title": item.title, "lever": spoken(item.lever),
                 "never more than": show(item.max_amount, policy.currency),
                 "in steps of": show(item.step_amount, policy.currency),
                 "months": item.max_months, "costs of its face": f"{float(item.cost_share):.0%}",

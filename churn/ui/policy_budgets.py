@@ -10,11 +10,13 @@ import streamlit as st
 from churn import ledger, policy_lab, store
 from churn.core import money
 from churn.core.money import show
+from churn.core.words import spoken
 from churn.policies.stored import policy_in_force
 from churn.policy_lab import Proposal
 from churn.ui.gate import Session
 from churn.ui.pieces import heading, plain
 from churn.ui.policy_pieces import acting, listed, today, when
+from churn.ui.spend_table import money_format
 from churn.ui.takeaway import takeaway
 
 
@@ -28,7 +30,7 @@ def show_budgets(session: Session) -> None:
         frame = pd.DataFrame(
             [
                 {
-                    "month": f"{one.month:%B %Y}", "team": one.team, "instrument": one.instrument,
+                    "month": f"{one.month:%B %Y}", "team": one.team, "instrument": spoken(one.instrument),
                     "limit": float(money.to_major(one.amount_limit, one.currency)),
                     "spent": float(money.to_major(one.spent, one.currency)),
                     "left": float(money.to_major(one.headroom, one.currency)), "currency": one.currency,
@@ -36,7 +38,13 @@ def show_budgets(session: Session) -> None:
                 for one in held
             ]
         )  # fmt: skip
-        st.dataframe(frame, hide_index=True, alt="Budgets by month, team and instrument: limit, spent, left.")
+        st.dataframe(
+            frame, hide_index=True, alt="Budgets by month, team and instrument: limit, spent, left.",
+            column_config={
+                name: st.column_config.NumberColumn(format=money_format(money.exponent(session.company.currency)))
+                for name in ("limit", "spent", "left")
+            },
+        )  # fmt: skip
         takeaway(session, "policy", "budgets", frame)
     else:
         st.info("No team has money this month: propose some.", icon=":material/inbox:")
@@ -51,8 +59,8 @@ def _waiting(session: Session, waiting: list[Proposal]) -> None:
         said, button = st.columns([5, 1], vertical_alignment="center")
         sign = "more" if one.amount > 0 else "less"
         said.markdown(
-            f"**{plain(show(abs(one.amount), one.currency))} {sign}** {plain(one.instrument)} for {plain(one.team)}, "
-            f"{one.month:%B %Y}: “{plain(one.reason)}”, proposed by {plain(one.proposed_by)} "
+            f"**{plain(show(abs(one.amount), one.currency))} {sign}** {plain(spoken(one.instrument))} "
+            f"for {plain(one.team)}, {one.month:%B %Y}: “{plain(one.reason)}”, proposed by {plain(one.proposed_by)} "
             f"on {when(one.proposed_at, session)}",
             anchors=False,
         )
@@ -77,7 +85,7 @@ def _propose(session: Session, month: date) -> None:
     with st.form("propose", clear_on_submit=True):
         columns = st.columns(4)
         team = columns[0].selectbox("Team", teams)
-        instrument = columns[1].selectbox("Instrument", items)
+        instrument = columns[1].selectbox("Instrument", items, format_func=spoken)
         which = columns[2].selectbox("Month", months, format_func=lambda m: f"{m:%B %Y}")
         typed = columns[3].text_input(f"More (or −less), {session.company.currency}", placeholder="500")
         reason = st.text_input("Why", max_chars=200)
@@ -106,7 +114,7 @@ def _history(session: Session, done: list[Proposal]) -> None:
                 {
                     "confirmed": when(one.confirmed_at, session) if one.confirmed_at else "",
                     "month": f"{one.month:%B %Y}",
-                    "team": one.team, "instrument": one.instrument,
+                    "team": one.team, "instrument": spoken(one.instrument),
                     "amount": float(money.to_major(one.amount, one.currency)), "reason": one.reason,
                     "proposed by": one.proposed_by, "confirmed by": one.confirmed_by,
                 }
@@ -114,5 +122,8 @@ def _history(session: Session, done: list[Proposal]) -> None:
             ],
             ["confirmed", "month", "team", "instrument", "amount", "reason", "proposed by", "confirmed by"],
         )  # fmt: skip
-        st.dataframe(frame, hide_index=True, alt="Budget moves, who proposed and who confirmed.")
+        st.dataframe(
+            frame, hide_index=True, alt="Budget moves, who proposed and who confirmed.",
+            column_config={"amount": st.column_config.NumberColumn(f"amount, {session.company.currency}")},
+        )  # fmt: skip
         takeaway(session, "policy", "budget-history", frame)

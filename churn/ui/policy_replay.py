@@ -10,7 +10,6 @@ import streamlit as st
 from churn import policy_lab
 from churn.core import charts_policy as charts
 from churn.core import words
-from churn.core.money import to_minor
 from churn.core.off_policy import ENOUGH, Estimate
 from churn.core.policy import Policy
 from churn.core.policy_replay import Played, Replayed, escalations
@@ -98,17 +97,24 @@ def _result(session: Session, found: Replayed) -> None:
         charts.frontier(found.frontier, currency),
         alt="Spend against retained margin at rising prices of budget, for the draft and today's policy.",
     )
+    takeaway(session, "policy", "replay-frontier", found.frontier)
     heading("Who gains and who loses", help="The model's figures; groups of 30 calls or more.")
+    figures = [name for name in found.segments.columns if name not in {"by", "value", "saves_change"}]
     st.dataframe(
-        found.segments, hide_index=True, alt="Spend and saves by group, draft beside today's.",
+        found.segments.round(dict.fromkeys(figures, 0)).assign(by=found.segments["by"].map(words.spoken)),
+        hide_index=True, alt="Spend and saves by group, draft beside today's.",
         column_config={
-            name: st.column_config.NumberColumn(format="%.0f")
-            for name in found.segments.columns
-            if name not in {"by", "value"}
+            "value": "group",
+            "saves_change": st.column_config.NumberColumn("more saves", format="%+.1f"),
+            **{
+                name: st.column_config.NumberColumn(
+                    words.spoken(name) + (f", {currency}" if name.endswith("spend") else ""), format="localized"
+                )
+                for name in figures
+            },
         },
     )  # fmt: skip
     takeaway(session, "policy", "replay-segments", found.segments)
-    takeaway(session, "policy", "replay-frontier", found.frontier)
 
 
 def _totals(found: Replayed, currency: str) -> None:
@@ -127,9 +133,10 @@ def _totals(found: Replayed, currency: str) -> None:
             st.metric(f"{name} under the draft", _said(own.total, name, currency), border=True)
             st.caption(f"90 % between {plain(_between(own, name, currency))} · as good as {own.effective:,.0f} calls")
             st.altair_chart(
-                charts.ranges(_ranges(held), name.lower()), alt=f"{name} with intervals, draft beside today's."
+                charts.ranges(_ranges(held), name.lower() if name == "Saves" else f"{name.lower()}, {currency}"),
+                alt=f"{name} with intervals, draft beside today's.",
             )
-    spent = words.money(to_minor(round(found.happened["spend"], 2), currency), currency)
+    spent = words.money(round(found.happened["spend"]), currency)
     st.caption(
         f"Over {found.calls:,} calls. What truly happened: {plain(spent)} spent on those who stayed, "
         f"{found.happened['saves']:,.0f} stayed, {found.happened['given']:,.0f} were given something."
@@ -141,7 +148,7 @@ def _ranges(held: list[tuple[str, Estimate]]) -> pd.DataFrame:
 
 
 def _said(amount: float, name: str, currency: str) -> str:
-    return f"{amount:,.0f}" if name == "Saves" else words.money(to_minor(round(amount, 2), currency), currency)
+    return f"{amount:,.0f}" if name == "Saves" else words.money(round(amount), currency)
 
 
 def _between(held: Estimate, name: str, currency: str) -> str:

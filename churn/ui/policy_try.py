@@ -28,7 +28,7 @@ def show_try(session: Session) -> None:
     if now is None and not every:
         st.info("There is no policy yet: save a draft first.", icon=":material/inbox:")
         return
-    facts, is_modelled = _form()
+    facts, is_modelled = _form(session.company.currency)
     model = models(session).effect if is_modelled else None
     effect = model.effect.estimator if model else None
     if is_modelled and effect is None:
@@ -38,25 +38,25 @@ def show_try(session: Session) -> None:
         chosen = choose_version("Draft or version", every, "tried")
         _one(session, policy_version(session.database, session.me, chosen.version), facts, effect)
     with right:
-        st.selectbox("In force today", [now.title if now else "none"], disabled=True)
+        st.selectbox("In force today", [f"{now.version} · {now.title}" if now else "none"], disabled=True)
         _one(session, now, facts, effect)
 
 
-def _form() -> tuple[dict[str, Any], bool]:
+def _form(currency: str) -> tuple[dict[str, Any], bool]:
     """The facts as typed, money in major units; empty is not known."""
     columns = st.columns(4)
     with columns[0]:
-        bill = st.number_input("Monthly bill", min_value=0.0, value=41.0, step=1.0, key="try-bill")
+        bill = st.number_input(f"Monthly bill, {currency}", min_value=0.0, value=41.0, step=1.0, key="try-bill")
         tenure = st.number_input("Tenure, months", min_value=0, value=None, step=1, key="try-tenure")
     with columns[1]:
-        worth = st.number_input("Worth if they stay", value=None, step=10.0, key="try-worth")
+        worth = st.number_input(f"Worth if they stay, {currency}", value=None, step=10.0, key="try-worth")
         risk = st.number_input("Risk, %", min_value=0.0, max_value=100.0, value=None, step=1.0, key="try-risk")
     with columns[2]:
         reason = st.selectbox("Reason", REASONS, format_func=lambda r: spoken(r) if r else "not said", key="try-reason")
         fault = st.selectbox("Whose fault", ("", *FAULTS), format_func=lambda f: f or "not said", key="try-fault")
     with columns[3]:
         marked = st.multiselect("Marked", FLAGS, format_func=spoken, placeholder="nothing", key="try-flags")
-        is_modelled = st.toggle("Curve of the model in use", value=True, key="try-model")
+        is_modelled = st.toggle("The model’s curve", value=True, key="try-model")
     facts: dict[str, Any] = {
         "monthly_bill": bill, "tenure_months": tenure, "worth": worth, "risk": None if risk is None else risk / 100,
         "contact_reason": reason or None, "fault": fault or None, "channel": "call",
@@ -76,20 +76,25 @@ def _one(session: Session, policy: Policy | None, facts: dict[str, Any], effect:
     made = tried.ladder
     st.markdown(f"**{plain(made.say_yes.sentence)}**", anchors=False)
     heading("Ladder")
-    st.dataframe(_rungs(made), hide_index=True, alt="The rungs the desk would show.")
+    st.table(_rungs(made), hide_index=True, alt="The rungs the desk would show.")
+    if facts["worth"] is None or facts["risk"] is None:
+        st.caption(
+            "What staying is worth, or the risk, is not said: nothing is reckoned of who stays and what it gains."
+        )
     heading("Limits of policy")
-    st.dataframe(_limits(tried, made.currency), hide_index=True, alt="The binding limit of each instrument.")
+    st.table(_limits(tried, made.currency), hide_index=True, alt="The binding limit of each instrument.")
 
 
 def _rungs(made: Ladder) -> pd.DataFrame:
-    """Each rung: what is said, the part it plays, chance of staying with it, cost, and why."""
+    """Each rung: what is said and why, the part it plays, chance of staying with it, its cost and gain."""
     return pd.DataFrame(
         [
             {
-                "offer": rung.title, "part": ", ".join(rung.roles), "asks a supervisor": rung.needs_approval,
-                "stays": "" if rung.p_after is None else percent(rung.p_after),
-                "costs": "" if rung.cost is None else show(rung.cost, made.currency),
-                "gains": "" if rung.gain is None else show(rung.gain, made.currency), "why": rung.reason,
+                "offer": f"{plain(rung.title)}: {plain(rung.reason)}",
+                "part": ", ".join([*rung.roles, *(["asks a supervisor"] if rung.needs_approval else [])]),
+                "stays": "–" if rung.p_after is None else percent(rung.p_after),
+                "costs": "–" if rung.cost is None else show(rung.cost, made.currency),
+                "gains": "–" if rung.gain is None else show(rung.gain, made.currency),
             }
             for rung in made.rungs
         ]
@@ -100,8 +105,8 @@ def _limits(tried: Tried, currency: str) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
-                "instrument": held.instrument.title, "alone": show(held.agent_limit, currency),
-                "with a supervisor": show(held.ceiling, currency), "because": held.binding_limit.reason,
+                "instrument": plain(held.instrument.title), "alone": show(held.agent_limit, currency),
+                "with a supervisor": show(held.ceiling, currency), "because": plain(held.binding_limit.reason),
             }
             for held in tried.bounds
         ],

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import streamlit as st
 
 from churn import spend, store
 from churn.core import words
-from churn.core.money import show
+from churn.core.money import exponent, show, to_major
 from churn.core.pace import Forecast, pace
 from churn.spend import Budget, Month, Period
 from churn.spend_export import View
@@ -19,7 +19,7 @@ from churn.ui.pieces import heading, plain, reading
 from churn.ui.spend_billing import show_billing
 from churn.ui.spend_months import show_months
 from churn.ui.spend_return import show_return
-from churn.ui.spend_table import empty, files, show_view
+from churn.ui.spend_table import as_said, empty, files, money_format, show_view
 from churn.ui.spend_watch import show_watch
 
 if TYPE_CHECKING:
@@ -43,6 +43,12 @@ SUMS_HELP = {
     "clawed_back": "Months of a discount nobody will pay, for the customer left; booked in these months.",
     "net": "Granted less what was taken back.", "customers": "Different accounts.",
 }  # fmt: skip
+
+
+ENTRY_COLUMNS = (
+    "entry_id", "kind", "booked_on", "amount", "currency", "instrument", "months", "reason", "customer_id", "team",
+    "staff_id", "done_by", "belongs_month", "booked_month", "reverses", "remark",
+)  # fmt: skip
 
 
 def show_spend(session: Session) -> None:
@@ -145,6 +151,9 @@ def _spend(session: Session, connection: psycopg.Connection, period: Period) -> 
         "By", list(CUTS), default="team", required=True, format_func=CUTS.__getitem__, key="by", bind="query-params"
     )
     rows = spend.by(connection, str(cut), period).assign(currency=period.currency)
+    if cut == "agent":
+        names = {one.staff_id: one.name for one in store.desk_staff(connection)}
+        rows.insert(1, "name", [names.get(one) for one in rows["value"]])
     if empty(rows, f"No entry in {period.currency} in these months."):
         return
     about = {"by": str(cut), "from": f"{period.first:%Y-%m}", "until": f"{period.last:%Y-%m}"}
@@ -171,6 +180,15 @@ def _entries(session: Session, connection: psycopg.Connection, cut: str, value: 
     said = "1 entry" if many == 1 else f"{many:,} entries"
     st.caption(plain(f"{said}, net {show(net, period.currency)}.{shown}"))
     view = View("entries", rows.drop(columns="remark"), ("amount",), {"by": cut, "value": value})
-    told = listed.assign(amount=[show(int(amount), period.currency) for amount in listed["amount"]])
-    st.dataframe(told, hide_index=True, alt=f"Ledger entries of {value}.")
+    told = as_said(listed).assign(
+        amount=[float(to_major(int(amount), period.currency)) for amount in listed["amount"]],
+        booked_month=listed["booked_month"].map("{:%Y-%m}".format),
+        belongs_month=listed["belongs_month"].map("{:%Y-%m}".format),
+    )
+    config: dict[str, Any] = {name: st.column_config.Column(words.spoken(name)) for name in told.columns}
+    config["amount"] = st.column_config.NumberColumn("amount", format=money_format(exponent(period.currency)))
+    st.dataframe(
+        told, hide_index=True, placeholder="–", alt=f"Ledger entries of {value}.", column_order=ENTRY_COLUMNS,
+        column_config=config,
+    )  # fmt: skip
     files(session, view)

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
 from churn import billing
 from churn.core import words
-from churn.core.money import show
+from churn.core.money import exponent, show, to_major
 from churn.refusals import Refusal
 from churn.spend_export import View
 from churn.ui.gate import Session
 from churn.ui.pieces import heading, plain
-from churn.ui.spend_table import empty, files, show_view
+from churn.ui.spend_table import as_said, empty, files, money_format, show_view
 
 STATUS = {
     "applied": "applied as promised", "on_its_way": "on its way", "taken_back": "taken back, never applied",
     "missing": "missing", "differs": "amount differs", "unpromised": "applied without promise",
 }  # fmt: skip
+MONEY = ("granted", "taken_back", "promised", "due", "applied")
+FIRST = ("key", "status", "promised", "due", "applied", "currency", "customer_id", "booked_on", "settled_because")
 NO_FILES = (
     "Nothing from billing was taken in yet. `python3 -m churn billing import FILE --mapping FILE.toml` takes a file "
     "in; docs/reporting.md says how a mapping is written."
@@ -59,19 +63,32 @@ def _differences(session: Session, found: pd.DataFrame, many: int) -> None:
     heading(f"Differences · {many:,} to settle", help="The largest 500 are listed.")
     if empty(found, "Billing applied what was promised, as far as it is due."):
         return
-    told = found.assign(status=found["status"].map(STATUS))
-    for name in ("granted", "taken_back", "promised", "due", "applied"):
-        told[name] = [show(int(v), c) for v, c in zip(found[name], found["currency"], strict=True)]
-    st.dataframe(told, hide_index=True, alt="Differences between promised and applied.")
-    files(session, View("differences", found, ("granted", "taken_back", "promised", "due", "applied"), {}))
-    keys = [str(key) for key in found.loc[is_open, "key"]]
-    if session.person.role == "finance" and keys:
-        _settle(session, keys)
+    told = as_said(found).assign(status=found["status"].map(STATUS))
+    for name in MONEY:
+        told[name] = [float(to_major(int(v), c)) for v, c in zip(found[name], found["currency"], strict=True)]
+    digits = max(exponent(currency) for currency in set(found["currency"]))
+    config: dict[str, Any] = {name: st.column_config.Column(words.spoken(name)) for name in told.columns}
+    config |= {name: st.column_config.NumberColumn(words.spoken(name), format=money_format(digits)) for name in MONEY}
+    st.dataframe(
+        told, hide_index=True, placeholder="–", alt="Differences between promised and applied.", column_config=config,
+        column_order=[*FIRST, *(name for name in told.columns if name not in FIRST)],
+    )  # fmt: skip
+    files(session, View("differences", found, MONEY, {}))
+    to_settle = found.loc[is_open]
+    if session.person.role == "finance" and len(to_settle):
+        names = {str(row["key"]): _named(row) for _, row in to_settle.iterrows()}
+        _settle(session, names)
 
 
-def _settle(session: Session, keys: list[str]) -> None:
+def _named(row: pd.Series) -> str:
+    """`entry:137 · missing · promised £35, applied £0`."""
+    money = ", ".join(f"{name} {show(int(row[name]), row['currency'])}" for name in ("promised", "applied"))
+    return f"{row['key']} · {STATUS[row['status']]} · {money}"
+
+
+def _settle(session: Session, names: dict[str, str]) -> None:
     with st.form("settle", clear_on_submit=False, border=True):
-        key = st.selectbox("Difference", keys, key="difference")
+        key = st.selectbox("Difference", list(names), key="difference", format_func=names.__getitem__)
         reason = st.text_input(
             "Settled, for", key="settle_reason", max_chars=200, placeholder="mended by billing on 3 November"
         )
@@ -82,4 +99,5 @@ def _settle(session: Session, keys: list[str]) -> None:
     except Refusal as refusal:
         st.error(plain(str(refusal)), icon=":material/block:")
         return
+    st.toast(f"{plain(str(key))} is settled.", icon=":material/check_circle:")
     st.rerun()

@@ -16,17 +16,19 @@ from churn.spend_export import KINDS, View
 from churn.ui.gate import Session
 from churn.ui.pieces import plain
 
+CODES = ("instrument", "reason", "kind")
+
 
 def show_view(session: Session, view: View, *, alt: str, help: Mapping[str, str] | None = None) -> None:  # noqa: A002
     """The rows with their sums by currency, and three files of them."""
-    told = view.frame.copy()
+    told = as_said(view.frame)
     for name in view.money:
         told[name] = [
             float(to_major(int(value), currency)) for value, currency in zip(told[name], told["currency"], strict=True)
         ]
     digits = max((exponent(currency) for currency in set(told["currency"])), default=2)
     config: dict[str, Any] = {
-        name: st.column_config.NumberColumn(spoken(name), format=f"%.{digits}f", help=(help or {}).get(name))
+        name: st.column_config.NumberColumn(spoken(name), format=money_format(digits), help=(help or {}).get(name))
         for name in view.money
     }
     config |= {
@@ -34,9 +36,20 @@ def show_view(session: Session, view: View, *, alt: str, help: Mapping[str, str]
         for name in told.columns
         if name not in view.money
     }
-    st.dataframe(told, hide_index=True, alt=alt, column_config=config)
+    st.dataframe(told, hide_index=True, placeholder="–", alt=alt, column_config=config)
     st.caption(plain(said_totals(view)))
     files(session, view)
+
+
+def money_format(digits: int) -> str:
+    """How a column of money is written: thousands parted and a loss in brackets, as accounts are."""
+    return "accounting" if digits == 2 else f"%.{digits}f"
+
+
+def as_said(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows with codes as words; a file keeps the codes."""
+    codes = [name for name in CODES if name in frame]
+    return frame.assign(**{name: [None if pd.isna(v) else spoken(str(v)) for v in frame[name]] for name in codes})
 
 
 def said_totals(view: View) -> str:

@@ -16,7 +16,9 @@ from churn.spend import Period
 from churn.spend_export import View
 from churn.ui.gate import Session
 from churn.ui.pieces import heading, plain
+from churn.ui.spend_return import between_days
 from churn.ui.spend_table import empty, show_view
+from churn.ui.takeaway import takeaway
 
 if TYPE_CHECKING:
     import psycopg
@@ -32,12 +34,12 @@ def show_watch(session: Session, connection: psycopg.Connection, period: Period)
         show_view(
             session, View("repeats", rows, ("net",), {"from": f"{period.first}"}), alt="Customers given to repeatedly."
         )
-    _crowding(connection, period)
-    _givers(connection)
-    _likeness(connection)
+    _crowding(session, connection, period)
+    _givers(session, connection)
+    _likeness(session, connection)
 
 
-def _crowding(connection: psycopg.Connection, period: Period) -> None:
+def _crowding(session: Session, connection: psycopg.Connection, period: Period) -> None:
     heading(
         "Amounts just under a limit",
         help="Of all amounts in the two tenths under the giver’s own limit, the share in the upper one. Crowded: the "
@@ -56,9 +58,10 @@ def _crowding(connection: psycopg.Connection, period: Period) -> None:
         )  # fmt: skip
     if not empty(pd.DataFrame(rows), "No money was given in these months."):
         st.dataframe(rows, hide_index=True, alt="Amounts around each limit.")
+        takeaway(session, "spend", "near-limits", pd.DataFrame(rows))
 
 
-def _givers(connection: psycopg.Connection) -> None:
+def _givers(session: Session, connection: psycopg.Connection) -> None:
     heading(
         "Who gives otherwise than others to callers like theirs",
         help="Expected: from calls of other agents with what was known before the call. Between the lines lies what "
@@ -75,12 +78,11 @@ def _givers(connection: psycopg.Connection) -> None:
         givers_chart(funnel, rows, state.currency),
         alt=f"Funnel of {len(rows)} agents. {said or 'All are inside the limits'}.",
     )
-    st.caption(
-        plain(f"{said or 'All are inside the control limits'}. Settled calls, {state.since_on} to {state.until_on}.")
-    )
+    st.caption(plain(f"{said or 'All are inside the control limits'}. Settled calls, {between_days(state)}."))
+    takeaway(session, "spend", "givers", rows)
 
 
-def _likeness(connection: psycopg.Connection) -> None:
+def _likeness(session: Session, connection: psycopg.Connection) -> None:
     heading(
         "Like for like",
         help="Near-identical cases: same plan and reason to call, tenure, bill and worth within a quarter of a "
@@ -94,7 +96,7 @@ def _likeness(connection: psycopg.Connection) -> None:
         plain(
             f"{whole['cases']:,} cases have a near-identical one; half of the pairs differ by more than "
             f"{words.money(round(whole['spread'], 2), state.currency)}. "
-            f"Settled calls, {state.since_on} to {state.until_on}."
+            f"Settled calls, {between_days(state)}."
         )
     )
     told = rows.iloc[1:]
@@ -104,10 +106,14 @@ def _likeness(connection: psycopg.Connection) -> None:
     ]
     if len(told):
         st.dataframe(
-            told.assign(cut=told["cut"].map(words.spoken), told=marks), hide_index=True,
-            alt="Amounts of groups, like for like.",
-            column_config={
+            told.assign(
+                cut=told["cut"].map(words.spoken), told=marks,
+                value=told["value"].replace({"True": "yes", "False": "no"}),
+            ),
+            hide_index=True, alt="Amounts of groups, like for like.",
+            column_config={"cut": "by", "value": "group", "told": "judged"} | {
                 name: st.column_config.NumberColumn(f"{name} ({state.currency})", format="%+.2f")
                 for name in ("above", "low", "high")
             } | {"spread": st.column_config.NumberColumn(f"spread ({state.currency})", format="%.2f")},
         )  # fmt: skip
+        takeaway(session, "spend", "like-for-like", told)

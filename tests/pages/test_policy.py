@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pandas as pd
 import psycopg
@@ -107,7 +108,7 @@ def test_a_made_up_case_is_tried_under_both(world: World) -> None:
     found.number_input(key="try-worth").set_value(1_000.0)
     found.number_input(key="try-risk").set_value(40.0).run()
     assert not found.exception
-    ceilings = [held.value["with a supervisor"].tolist()[0] for held in found.dataframe if "alone" in held.value]
+    ceilings = [held.value["with a supervisor"].tolist()[0] for held in found.table if "alone" in held.value]
     assert ceilings == ["£20", "£100"]
 
 
@@ -163,6 +164,16 @@ def test_a_replay_says_spend_saves_and_escalations(desk: Settings, monkeypatch: 
     assert "0 caused, 0 avoided" in text
     assert [metric.label for metric in found.metric] == [
         "Spend under the draft", "Saves under the draft", "Margin kept under the draft",
+    ]  # fmt: skip
+    # Money on the screen is the replay's own, in pounds.
+    state = policy_lab.replay_state(database, "batch")
+    assert state is not None
+    policy = policy_in_force(database, "batch")
+    assert policy is not None
+    since = max(state.since_on, state.until_on - timedelta(days=92))
+    own = policy_lab.replay_draft(policy, policy, policy_lab.replay_calls(database, "batch", since)).draft
+    assert [metric.value for metric in found.metric] == [
+        f"£{own.spend().total:,.0f}", f"{own.saves().total:,.0f}", f"£{own.margin().total:,.0f}",
     ]  # fmt: skip
     database.close()
     st.cache_resource.clear()

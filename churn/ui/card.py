@@ -183,19 +183,17 @@ def show_contacts(card: Card) -> None:
         alt=f"The last {len(last)} contacts over time by channel and outcome; listed below",
     )
     with st.expander(f"Read the last {len(last)}"):
-        for contact in last:
-            _one_contact(card, contact)
+        # One element for all of them: each is a message of its own to the browser.
+        st.markdown("\n\n".join(_one_contact(card, contact) for contact in last), anchors=False)
 
 
-def _one_contact(card: Card, contact: Contact) -> None:
+def _one_contact(card: Card, contact: Contact) -> str:
     way = "" if contact.direction == "in" else " from us"
     about = plain(words.spoken(contact.reason)) if contact.reason else "no reason given"
     csat = f" · {contact.csat} of 5" if contact.csat else ""
     state = charts.state_of(contact)
-    st.markdown(
+    notes = f"  \n:small[:gray[{plain(contact.notes, 600)}]]" if contact.notes else ""
+    return (
         f"**{words.moment(contact.started_at, card.company.time_zone)}** · {plain(contact.channel)}{way} · {about} · "
-        f"{MARKS[state]} {state}{csat}",
-        anchors=False,
+        f"{MARKS[state]} {state}{csat}{notes}"
     )
-    if contact.notes:
-        st.caption(plain(contact.notes, 600))

@@ -65,22 +65,32 @@ def take_ask(card: Card, call: OnCall) -> None:
         st.markdown(" · ".join(f"“{plain(asked)}”" for asked in needs_questions(call.contact_reason)), anchors=False)
         with st.form(f"ask-{call.case_id}", border=False):
             left, right = st.columns(2)
-            amount = left.number_input(
+            left.number_input(
                 f"In money ({currency})", min_value=0.0, max_value=100_000.0, value=None, step=5.0,
                 key=f"ask-amount-{call.case_id}",
             )  # fmt: skip
-            kind = right.selectbox(
+            right.selectbox(
                 "Or in kind", list(IN_KIND), index=None, format_func=IN_KIND.__getitem__, key=f"ask-kind-{call.case_id}"
             )
             with st.container(horizontal=True, gap="small"):
-                is_told = st.form_submit_button("Show what I can say yes to", type="primary", shortcut="Ctrl+Enter")
-                is_skipped = st.form_submit_button(
-                    "Skip: they will not say", key=f"skip-{call.case_id}", shortcut="Alt+K"
-                )
-        if is_told or is_skipped:
-            money = to_minor(amount, currency) if amount else None
-            call.ask = Ask(amount=money, in_kind=kind) if is_told and (money or kind) else SKIPPED
-            st.rerun()
+                st.form_submit_button(
+                    "Show what I can say yes to", type="primary", shortcut="Ctrl+Enter", on_click=_told,
+                    args=(call, currency),
+                )  # fmt: skip
+                st.form_submit_button(
+                    "Skip: they will not say", key=f"skip-{call.case_id}", shortcut="Alt+K", on_click=_skipped,
+                    args=(call,),
+                )  # fmt: skip
+
+
+def _told(call: OnCall, currency: str) -> None:
+    amount, kind = (st.session_state[f"ask-{what}-{call.case_id}"] for what in ("amount", "kind"))
+    money = to_minor(amount, currency) if amount else None
+    call.ask = Ask(amount=money, in_kind=kind) if money or kind else SKIPPED
+
+
+def _skipped(call: OnCall) -> None:
+    call.ask = SKIPPED
 
 
 def keep_notes(session: Session, call: OnCall) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -14,6 +15,7 @@ import streamlit as st
 from churn import casework, db, ledger, logs, metrics
 from churn.core import records
 from churn.core.grants import Session as SignedIn
+from churn.refusals import Busy, NotSignedIn, RoleChanged, SessionEnded, Unconfirmed
 from churn.ui import connection, sign_in
 
 P = ParamSpec("P")
@@ -40,7 +42,6 @@ PAGES = {
     "policy": ("Policy", ":material/rule:", ("finance", "leader")),
     "models": ("Models", ":material/model_training:", ("leader", "finance", "analyst", "administrator")),
     "data": ("Data", ":material/database:", ("administrator", "leader", "analyst")),
-    "sources": ("Sources", ":material/cable:", ("administrator",)),
     "audit": ("Audit", ":material/policy:", ("administrator",)),
 }
 # The menu's headings; a page that is not named here comes last.
@@ -49,8 +50,9 @@ SECTIONS = {
     "People": ("team", "trends", "voice", "volume"),
     "Money": ("spend", "policy"),
     "Models": ("models", "data"),
-    "Administration": ("sources", "audit"),
+    "Administration": ("audit",),
 }
+JUST_ASKED = timedelta(seconds=1)  # a fragment drawn with its page need not ask again who is here
 # Who is here, from the menu to the page within one run. A page run without the menu asks for itself.
 _arrived: ContextVar[sign_in.Arrival | sign_in.NotHere | None] = ContextVar("arrived", default=None)
 
@@ -92,19 +94,33 @@ def gate(page: str) -> Session:
 def fragment(
     *, run_every: float | None = None
 ) -> Callable[[Callable[Concatenate[Session, P], T]], Callable[Concatenate[Session, P], T]]:
-    """`st.fragment` that runs only while the session stands: when it has ended, the whole page runs and says so."""
+    """`st.fragment` that runs only while the session stands: when it has ended, the whole page runs and says so.
+
+    Without `run_every` it runs because somebody clicked in it, which is a sign of life; running by itself is none.
+    """
 
     def of(function: Callable[Concatenate[Session, P], T]) -> Any:
         @st.fragment(run_every=run_every)
         @wraps(function)
         def watched(session: Session, *args: P.args, **kwargs: P.kwargs) -> T:
-            if not ledger.is_here(session.database, session.me):
+            if datetime.now(UTC) - session.clock > JUST_ASKED and not _stands(session, is_click=run_every is None):
                 st.rerun()
             return function(session, *args, **kwargs)
 
         return watched
 
     return of
+
+
+def _stands(session: Session, *, is_click: bool) -> bool:
+    """Whether the session still stands; a click waits for the whole page to say what else is wrong."""
+    logs.begin_request()
+    if not is_click:
+        return ledger.is_here(session.database, session.me)
+    with suppress(NotSignedIn, SessionEnded, RoleChanged, Busy, Unconfirmed):
+        ledger.person(session.database, session.me)
+        return True
+    return False
 
 
 def models(session: Session) -> casework.Models:

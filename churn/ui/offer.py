@@ -16,7 +16,7 @@ from churn.offers import Offer
 from churn.refusals import KeyReused, Refusal, Unconfirmed
 from churn.ui.ask import keep_notes, take_ask, take_reason
 from churn.ui.call import OnCall, on_call
-from churn.ui.gate import Session
+from churn.ui.gate import Session, fragment
 from churn.ui.outcome import cancel_today, ending
 from churn.ui.pieces import UNANSWERED, plain
 from churn.ui.waiting import answer_of_ledger, answer_of_supervisor
@@ -28,8 +28,9 @@ PARTS = {
 }  # fmt: skip
 
 
+@fragment()
 def show_offer(session: Session, card: Card, models: Models) -> None:
-    """Reason, ask, ladder and outcome of the call on screen."""
+    """Reason, ask, ladder and outcome of the call on screen; a click in it leaves the rest of the card as it stands."""
     if card.state == "ended":
         return
     call = on_call(card.case_id)

@@ -49,17 +49,24 @@ def ending(session: Session, card: Card, call: OnCall) -> None:
         st.success(f"The case is closed and written down.{timed}", icon=":material/task_alt:")
         return
     with st.expander("After the call"), st.form(f"ending-{call.case_id}", border=False):
-        outcome = st.radio("How it ended", list(OUTCOMES), format_func=OUTCOMES.__getitem__, horizontal=True)
-        broken = st.text_input("What is broken (one line, goes to whoever can mend it)", max_chars=280)
-        likes = st.slider("Would they recommend us? (0 to 10; leave at −1 when not asked)", -1, 10, -1)
-        asked = st.checkbox(f"From {PROMOTER} on: I asked whom they would recommend us to")
-        if st.form_submit_button("Close the case"):
-            referral = ("asked" if asked else "missed") if likes >= PROMOTER else None
-            _close(session, card, call, Ending(
-                outcome=str(outcome), contact_reason=call.contact_reason, fault=call.fault,
-                what_is_broken=broken.strip() or None, would_recommend=None if likes < 0 else likes, referral=referral,
-            ))  # fmt: skip
-            st.rerun()
+        key = f"ending-{{}}-{call.case_id}".format
+        st.radio("How it ended", list(OUTCOMES), format_func=OUTCOMES.__getitem__, horizontal=True, key=key("outcome"))
+        st.text_input("What is broken (one line, goes to whoever can mend it)", max_chars=280, key=key("broken"))
+        st.slider("Would they recommend us? (0 to 10; leave at −1 when not asked)", -1, 10, -1, key=key("likes"))
+        st.checkbox(f"From {PROMOTER} on: I asked whom they would recommend us to", key=key("asked"))
+        st.form_submit_button("Close the case", on_click=_written_down, args=(session, card, call))
+
+
+def _written_down(session: Session, card: Card, call: OnCall) -> None:
+    """Close the case by what the form after the call says."""
+    outcome, broken, likes, asked = (
+        st.session_state[f"ending-{what}-{call.case_id}"] for what in ("outcome", "broken", "likes", "asked")
+    )
+    referral = ("asked" if asked else "missed") if likes >= PROMOTER else None
+    _close(session, card, call, Ending(
+        outcome=str(outcome), contact_reason=call.contact_reason, fault=call.fault,
+        what_is_broken=broken.strip() or None, would_recommend=None if likes < 0 else likes, referral=referral,
+    ))  # fmt: skip
 
 
 def _not_now(session: Session, call: OnCall, key: str) -> None:

@@ -1,10 +1,10 @@
-"""What must happen every minute, whoever is at the desk: expired requests are written down, the audit is sealed."""
+"""What must happen every minute, whoever is at the desk: requests expire, the audit is sealed, the outbox numbered."""
 
 from __future__ import annotations
 
 import threading
 
-from churn import audit, faults, ledger, logs
+from churn import audit, faults, ledger, logs, outbox
 from churn.db import Database
 from churn.queries import query
 from churn.refusals import Refusal
@@ -28,6 +28,7 @@ def tidy(database: Database) -> bool:
             return False
         ledger.expire_approvals(database)
         audit.seal(database)
+        outbox.number(database)
         return True
 
 

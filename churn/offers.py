@@ -44,8 +44,13 @@ class Offer:
     ladder: Ladder
 
 
-def make_offer(database: Database, session: Session, card: Card, models: Models, call: Call) -> Offer:
-    """Reckon the ladder for a call as it stands and store it. Raises NoPolicy, and the ledger's refusals."""
+def make_offer(
+    database: Database, session: Session, card: Card, models: Models, call: Call, *, decision_id: UUID | None = None
+) -> Offer:
+    """Reckon the ladder for a call as it stands and store it, under a key of the asker's or a new one.
+
+    Raises NoPolicy, and the ledger's refusals.
+    """
     policy = policy_in_force(database, session)
     if policy is None:
         raise NoPolicy(NoPolicy.__doc__)
@@ -56,9 +61,9 @@ def make_offer(database: Database, session: Session, card: Card, models: Models,
         if respond is None:
             raise
         made = ladder(policy, without_model(question))  # a model that cannot answer for this caller: policy's table
-    decision_id = uuid4()
-    ledger.record_decision(database, session, _decision(decision_id, card, call, policy, made))
-    return Offer(decision_id, made)
+    key = decision_id or uuid4()
+    ledger.record_decision(database, session, _decision(key, card, call, policy, made))
+    return Offer(key, made)
 
 
 def recompute(database: Database, who: Session | str, decision_id: UUID) -> tuple[Ladder, Mapping[str, Any]]:

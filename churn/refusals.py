@@ -427,6 +427,60 @@ class CompanyUnnamed(Refusal):
     code = "KL885"
 
 
+class EventReused(Refusal):
+    """This event's id was used for another event."""
+
+    code = "KL881"
+
+
+class NoSuchCall(Refusal):
+    """No open case is this call."""
+
+    code = "KL882"
+
+
+class SeveralCases(Refusal):
+    """Several open cases could be this call."""
+
+    code = "KL883"
+
+
+class WrapUpUnknown(Refusal):
+    """This wrap-up code means nothing here yet."""
+
+    code = "KL884"
+
+
+class CallInTheFuture(Refusal):
+    """The call would end in the future."""
+
+    code = "KL885"
+
+
+class CallLate(Refusal):
+    """This comes too late, or belongs to an earlier call; the case stays as it is."""
+
+    code = "KL886"
+
+
+class OtherOutcome(Refusal):
+    """The case was closed otherwise; nothing was changed."""
+
+    code = "KL887"
+
+
+class KeyInvalid(Refusal):
+    """This key is not valid: it is unknown, expired or revoked."""
+
+    code = "KL891"
+
+
+class ServiceDiffers(Refusal):
+    """A service of this name is there already, with another role or team."""
+
+    code = "KL892"
+
+
 class AppendOnly(Refusal):
     """Rows of the ledger are never changed or removed; add a row that corrects."""
 

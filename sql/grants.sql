@@ -259,3 +259,21 @@ GRANT EXECUTE ON FUNCTION desk.e164 TO keepline_mapper,
     keepline_batch, keepline_agent, keepline_supervisor, keepline_leader, keepline_finance, keepline_analyst, keepline_admin;
 GRANT SELECT ON desk.mappings, desk.mapping_moves TO keepline_admin, keepline_batch;
 GRANT EXECUTE ON FUNCTION desk.propose_mapping, desk.proposed_rows, desk.apply_mapping TO keepline_admin;
+
+-- Other systems ------------------------------------------------------------------------------------------------------------
+-- A service acts by its key in a role of the desk and is held to it like a person; the process that serves it signs it in, as the
+-- app does people. What the telephone system says is taken by a job, and so is what goes out to billing.
+
+GRANT EXECUTE ON FUNCTION
+    desk.make_api_key, desk.revoke_api_key, desk.open_key_session, desk.end_call, desk.close_by_contacts, desk.number_outbox
+    TO keepline_batch;
+GRANT SELECT ON desk.api_keys TO keepline_batch, keepline_admin;
+GRANT EXECUTE ON FUNCTION desk.claim_request TO keepline_agent, keepline_supervisor, keepline_finance;
+GRANT EXECUTE ON FUNCTION desk.keep_contact TO keepline_agent, keepline_supervisor;
+GRANT SELECT, INSERT, UPDATE, DELETE ON desk.wrap_up_codes TO keepline_batch;
+GRANT SELECT ON desk.wrap_up_codes TO keepline_admin;
+GRANT SELECT, UPDATE ON desk.outbox TO keepline_batch;
+GRANT SELECT ON desk.outbox_events TO keepline_batch;
+GRANT SELECT ON desk.outbox TO keepline_finance, keepline_leader;
+GRANT EXECUTE ON FUNCTION desk.take_bookings TO keepline_finance;
+GRANT SELECT ON report.outbox TO keepline_report;

@@ -28,6 +28,7 @@ PSYCOPG_ROOMS = (
     "churn/gateway.py",
     "churn/imports/",
     "churn/ledger.py",
+    "churn/outbox.py",
     "churn/outcomes.py",
     "churn/past_cases.py",
     "churn/privacy.py",

@@ -36,6 +36,7 @@ TREATED = {
     "desk.trend_leavers": "deleted", "desk.trend_forbidden": "deleted", "desk.prediction_samples": "deleted",
     "desk.problem_customers": "deleted", "desk.escalation_scores": "deleted",
     "desk.broken_notes": "deleted", "desk.case_notes": "deleted", "desk.billing_applied": "kept",
+    "desk.telephony_events": "deleted",
 }  # fmt: skip
 
 

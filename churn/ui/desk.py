@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from churn import casework, resume, store
+from churn import casework, resume, store, telephony
 from churn.casework import Card, Models
 from churn.refusals import TooManyLookups
 from churn.screen_pop import Asked
@@ -70,5 +70,7 @@ def _open(session: Session, asked: Asked) -> tuple[Card, Models] | None:
     except TooManyLookups as refusal:
         st.warning(plain(str(refusal)), icon=":material/block:")
         return None
+    if asked.call:
+        telephony.keep_contact(session.database, session.me, card.case_id, asked.call)
     take_up(card.case_id, resume.resume(session.database, session.me, card.case_id))
     return card, in_use

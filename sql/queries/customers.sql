@@ -96,7 +96,7 @@ SELECT mean_risk FROM desk.scoring_runs ORDER BY run_id DESC LIMIT 1
 
 -- desk_staff --
 -- The active people of the desk, agents first.
-SELECT staff_id, name, role, team FROM desk.staff WHERE is_active
+SELECT staff_id, name, role, team FROM desk.staff WHERE is_active AND staff_id NOT LIKE 'api:%%' -- no service
 ORDER BY array_position(ARRAY['agent', 'supervisor', 'leader', 'finance', 'analyst', 'administrator'], role), staff_id
 
 -- note_cancel --

@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,6 +93,28 @@ def settled(page: Page) -> None:
     """Wait until the run has ended and nothing on screen is stale."""
     expect(page.locator('[data-testid="stStatusWidget"]')).to_have_count(0, timeout=30_000)
     expect(page.locator("[data-stale=true]")).to_have_count(0, timeout=30_000)
+
+
+def looks_whole(browser: Browser, url: str, views: Mapping[str, str], scheme: str) -> None:
+    """Each view of a page in a colour scheme, with something it alone says: no exception, nothing beside the screen."""
+    context = browser.new_context(
+        viewport={"width": 1366, "height": 768},
+        color_scheme=scheme,  # type: ignore[arg-type]
+        locale="en-GB",
+    )
+    page = context.new_page()
+    page.goto(url)
+    main = page.get_by_test_id("stMain")
+    for view, said in views.items():
+        chosen = page.get_by_role("radio", name=view, exact=True)
+        expect(chosen).to_be_visible(timeout=60_000)
+        settled(page)
+        chosen.click()
+        expect(main.get_by_text(re.compile(said, re.IGNORECASE)).first).to_be_visible(timeout=30_000)
+        settled(page)
+        expect(page.get_by_test_id("stException")).to_have_count(0)
+        assert main.evaluate("part => part.scrollWidth <= part.clientWidth"), f"{view} is wider than the screen"
+    context.close()
 
 
 def _wait_for(port: int, app: subprocess.Popen[bytes], log: Path) -> None:

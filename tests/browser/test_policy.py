@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from churn import db
-from tests.browser.conftest import Site, settled
+from tests.browser.conftest import Site, looks_whole, settled
 from tests.browser.test_offers import Line
 from tests.test_offers import sit_down
 
@@ -97,3 +97,14 @@ def test_a_policy_is_drafted_mended_proved_published_and_used(line: Line, site: 
         [account],
     ).fetchall()
     assert used == [("Spring policy",)]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_view_is_whole(browser: Browser, site: Site, office: list[str], scheme: str) -> None:
+    views = {
+        "Compare": "no two versions|differences ·|say the same", "Edit a draft": "Save as a new draft",
+        "Try a case": "Limits of policy", "Replay": "No calls are ready|are ready, made so",
+        "Publish": "No draft waits|differences to what is in force", "Budgets": "Waiting for a second person · 0",
+        "In force": "· version [0-9]+, from",
+    }  # fmt: skip
+    looks_whole(browser, f"{site.url}/policy?who={office[0]}", views, scheme)

@@ -8,11 +8,11 @@ from datetime import date, datetime
 
 import psycopg
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from churn import db
 from churn.settings import Settings
-from tests.browser.conftest import Site, free_port, served
+from tests.browser.conftest import Site, free_port, looks_whole, served
 from tests.conftest import clone
 from tests.ledger_world import NOON, World, populate, small_policy
 
@@ -54,3 +54,13 @@ def test_finance_goes_down_to_the_rows_and_closes_the_month(office: Site, page: 
     page.get_by_text("I have seen the sums of October 2026").click(timeout=30_000)
     page.get_by_role("button", name="Close October 2026").click()
     expect(page.get_by_text("ties to the ledger to the penny")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_view_is_whole(browser: Browser, office: Site, scheme: str) -> None:
+    views = {
+        "Return": "Nothing is reckoned yet", "Worth a look": "Given to more than once", "Months": "still owed",
+        "Billing": "Nothing from billing was taken in yet", "Budgets": "limit £25, spent £20, left £5",
+        "Spend": "net £65",
+    }  # fmt: skip
+    looks_whole(browser, f"{office.url}/spend?who=finn", views, scheme)

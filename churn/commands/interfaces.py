@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -83,7 +84,9 @@ def api_key(asked: argparse.Namespace) -> int:
                 by=shared.who(),
                 expires_at=until,
             )
-            print(f"{made}\nThis is the only time it is shown; Keepline keeps a digest. Service: api:{asked.service}.")
+            print(made)
+            told = "This is the only time it is shown; Keepline keeps a digest."
+            print(f"{told} The service is api:{asked.service}.", file=sys.stderr)
         elif asked.what == "revoke":
             keys.revoke(database, asked.key, by=shared.who())
             print(f"{asked.key} is revoked.")

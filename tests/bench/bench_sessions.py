@@ -1,6 +1,6 @@
 """Live sessions at the desk, each a call every thirty seconds.
 
-    python -m tests.bench.bench_sessions [--sessions 1 10 25 50] [--seconds 30] [--processes 4]
+    python -m tests.bench.bench_sessions [--sessions 1 10 25 50] [--seconds 12] [--processes 4]
 
 Each agent finds the caller (two in three by screen-pop in a new tab, else by typing), hears the reason and fault, asks,
 gives or refuses, ends; the clicks of a call are spread over its seconds, the agents' calls over one another. Measured
@@ -24,7 +24,7 @@ import threading
 import time
 import warnings
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -45,7 +45,7 @@ from tests.tabs import Address, Lost, NotOnScreen, Tab
 MINIMAL = 'import streamlit as st\nst.write(st.text_input("Anything", key="typed"))\n'
 GRANTS = "SELECT decision_id, entry_id, amount FROM desk.ledger WHERE kind = 'grant' AND staff_id LIKE 'L%'"
 RUNGS = "SELECT decision_id, rung, amount FROM desk.decision_rungs"
-FLOOR_SHARE = 0.3  # of the seconds of a level; the idle session has as long
+FLOOR_SHARE = 0.4  # of the seconds of a level; the idle session has as long
 
 
 @dataclass(slots=True)
@@ -66,11 +66,14 @@ class Level:
         return sum(map(len, self.steps.values()))
 
 
+Floors = Callable[[int], tuple[Level, Level]]  # the minimal page with so many sessions, one session at the desk
+
+
 def main() -> int:
     """0 when no grant is lost or doubled and no step failed."""
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--sessions", type=int, nargs="+", default=[1, 10, 25, 50])
-    asked.add_argument("--seconds", type=float, default=30.0, help="of each level")
+    asked.add_argument("--seconds", type=float, default=12.0, help="of each level, at the least a call each")
     asked.add_argument("--every", type=float, default=30.0, help="seconds from one call of an agent to the next")
     asked.add_argument("--processes", type=int, default=4, help="behind the balancer; 0 leaves that part out")
     options = asked.parse_args()
@@ -84,20 +87,25 @@ def main() -> int:
             at = [(Address(desk), who) for who in load_company.agent_ids()]
             given += play(at[:2], ring, pids, seconds=0, every=0).given  # models loaded, pool filled
             idle_at_minimal(Address(page), page_pids, 2, seconds=2, every=1)
+
+            def floors(n: int) -> tuple[Level, Level]:
+                short = FLOOR_SHARE * options.seconds
+                bare = idle_at_minimal(Address(page), page_pids, n, seconds=short, every=options.every)
+                alone = play(at[-1:], ring, pids, seconds=short, every=0)
+                given.extend(alone.given)
+                return bare, alone
+
             for n in options.sessions:
-                floor = idle_at_minimal(
-                    Address(page), page_pids, n, seconds=FLOOR_SHARE * options.seconds, every=options.every
-                )
-                idle = play(at[-1:], ring, pids, seconds=FLOOR_SHARE * options.seconds, every=0)
+                floor, idle = floors(n)
                 busy = play(at[:n], ring, pids, seconds=options.seconds, every=options.every if n > 1 else 0)
                 show(f"{n} sessions, one process", busy, floor, idle)
-                given += [*idle.given, *busy.given]
+                given += busy.given
                 is_faultless &= not busy.faults
-        if options.processes:
-            busy = behind_a_balancer(settings, Path(folder), ring, options)
-            show(f"{max(options.sessions)} sessions, {options.processes} processes behind nginx", busy, floor, idle)
-            given += [*busy.warm, *busy.given]
-            is_faultless &= not busy.faults
+            if options.processes:
+                busy, (floor, idle) = behind_a_balancer(settings, Path(folder), ring, options, floors)
+                show(f"{max(options.sessions)} sessions, {options.processes} processes behind nginx", busy, floor, idle)
+                given += [*busy.warm, *busy.given]
+                is_faultless &= not busy.faults
         is_exact = show_ledger(settings, given)
     return 0 if is_exact and is_faultless else 1
 
@@ -147,7 +155,7 @@ def play(
 
 
 def idle_at_minimal(at: Address, pids: Sequence[int], sessions: int, *, seconds: float, every: float) -> Level:
-    """The floor: as many tabs of the minimal page, each typing as often as an agent clicks, a new tab for each call."""
+    """The floor: as many tabs of the minimal page, each used as often as an agent clicks: typed in, opened anew, …"""
     lock, level, before = threading.Lock(), Level(), cpu_of(pids)
     until = time.monotonic() + seconds
     pause = every / (CLICKS + 1) if sessions > 1 else 0.0
@@ -155,15 +163,15 @@ def idle_at_minimal(at: Address, pids: Sequence[int], sessions: int, *, seconds:
     def work(place: int) -> None:
         rng, opened, typed = random.Random(place), [], []
         time.sleep(pause * rng.uniform(0.0, 1.0))
-        while not opened or time.monotonic() < until:
+        while not typed or time.monotonic() < until:
             began = time.perf_counter()
             tab = Tab(at)
             tab.run()
             opened.append(1000 * (time.perf_counter() - began))
-            for n in range(CLICKS - 1):
-                time.sleep(pause * rng.uniform(0.5, 1.5))
-                typed.append(1000 * tab.type(f"{place} {n}", key="typed"))
+            time.sleep(pause * rng.uniform(0.5, 1.5))
+            typed.append(1000 * tab.type(f"{place} {len(typed)}", key="typed"))
             tab.close()
+            time.sleep(pause * rng.uniform(0.5, 1.5))
         with lock:
             level.steps["pop"] += opened
             level.steps["rerun"] += typed
@@ -173,16 +181,19 @@ def idle_at_minimal(at: Address, pids: Sequence[int], sessions: int, *, seconds:
     return level
 
 
-def behind_a_balancer(settings: Settings, folder: Path, ring: Iterator[Caller], options: argparse.Namespace) -> Level:
-    """The most sessions of all over several processes, everybody signed in."""
+def behind_a_balancer(
+    settings: Settings, folder: Path, ring: Iterator[Caller], options: argparse.Namespace, floors: Floors
+) -> tuple[Level, tuple[Level, Level]]:
+    """The most sessions of all over several processes, everybody signed in; and the floors taken just before."""
     people = [load_company.sign_in_of(who) for who in load_company.agent_ids()][: max(options.sessions)]
     with balanced(settings, folder, people, processes=options.processes) as many, ThreadPoolExecutor(4) as pool:
         at: list[tuple[Address, str | None]] = [(one, None) for one in pool.map(many.sign_in, people)]
         pids = [process.running.pid for process in many.processes]
         warm = play(at[: 4 * options.processes], ring, pids, seconds=0, every=0)  # with luck some at every process
+        beside = floors(len(people))
         busy = play(at, ring, pids, seconds=options.seconds, every=options.every)
         busy.warm = warm.given
-        return busy
+        return busy, beside
 
 
 def show(title: str, busy: Level, floor: Level, idle: Level) -> None:

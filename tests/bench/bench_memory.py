@@ -1,6 +1,6 @@
 """Memory of one process: of a live session, and over the calls of a working day, where growth must level off.
 
-    python -m tests.bench.bench_memory [--calls 600] [--agents 8] [--live 50]
+    python -m tests.bench.bench_memory [--calls 960] [--agents 8] [--live 50]
 
 Eight hours of one agent at a call every thirty seconds are 960 calls; here they come one after the other, two in three
 by a screen-pop in a new tab, with the tab before closed. Streamlit keeps up to 128 closed tabs for ten minutes, so the
@@ -35,7 +35,7 @@ POINTS = 24  # measurements over the calls
 def main() -> int:
     """0 when growth levels off and no call failed."""
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("--calls", type=int, default=600)
+    asked.add_argument("--calls", type=int, default=960)
     asked.add_argument("--agents", type=int, default=8)
     asked.add_argument("--live", type=int, default=50, help="sessions open at once for the figure of one")
     options = asked.parse_args()

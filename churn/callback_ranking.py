@@ -24,7 +24,7 @@ from churn.core.demand import EffectInUse, staying_given_saved
 from churn.core.effect import ConcessionEffect
 from churn.core.fitted import Fitted
 from churn.core.money import exponent, to_minor_each
-from churn.core.outlook import DAYS_A_MONTH, Economics, Outlook, look_ahead, margins
+from churn.core.outlook import DAYS_A_MONTH, Economics, Outlook, economics_of, look_ahead, margins
 from churn.core.policy import Case, Instrument, Policy, rule_on
 from churn.core.question import DEFAULT_SHIFTS
 from churn.core.records import Company
@@ -74,6 +74,11 @@ class Night:
     effect: Fitted[ConcessionEffect]
     effect_version: int | None
     call_cost: float
+
+    @property
+    def economics(self) -> Economics:
+        """What worth is reckoned with."""
+        return economics_of(self.policy, store.local_day(self.as_of, self.company.time_zone))
 
 
 def fill(settings: Settings, *, call_cost: float = CALL_COST, progress: Tell) -> Filled:
@@ -170,7 +175,7 @@ def weigh(night: Night, rows: Rows, p_churn: Array) -> Iterator[tuple[Any, ...]]
 
 def _worth_if_kept(night: Night, rows: Rows, p_churn: Array) -> Ends:
     """(n,) worth given they stay, with the ends of its interval; NaN where no margin or price is known."""
-    economics, horizon = Economics(), night.company.horizon_days
+    economics, horizon = night.economics, night.company.horizon_days
     ahead: Outlook = look_ahead(night.survival, rows, p_churn, horizon_days=horizon, economics=economics)
     margin = margins(rows, economics).amount
     curves = [staying_given_saved(curve, horizon / DAYS_A_MONTH) for curve in (ahead.staying, ahead.low, ahead.high)]

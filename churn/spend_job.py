@@ -30,6 +30,7 @@ from churn.core.refusals import NotEnoughData
 from churn.core.risk import ChurnRisk
 from churn.core.run_off import Discount, run_off
 from churn.core.survival import TenureCurve
+from churn.policies.stored import economics_in_force
 from churn.queries import query
 from churn.settings import Settings
 from churn.training.calls import WINDOW_DAYS, effect_log, worth_if_saved
@@ -66,13 +67,14 @@ class _Night:
     as_of: datetime
     today: date
     models: Models | None
+    economics: Economics
 
 
 def refresh(settings: Settings, *, progress: Tell) -> Looked:
     """Make everything the night finds out anew. Raises store.NoCompany."""
     with db.connect(settings, "batch") as connection, connection.transaction():
         connection.execute(query("spend", "one_refresh"))
-        night = _night(connection)
+        night = _night(connection, settings)
         progress("spend: reading settled calls")
         rows, log = settled_calls(connection, night.company, night.as_of, night.today)
         log["worth"] = _worth(rows, night)
@@ -81,7 +83,7 @@ def refresh(settings: Settings, *, progress: Tell) -> Looked:
         _write_returns(connection, returns)
         discounts, missing = _run_off(connection, night)
         agents, funnel = _givers(connection, log)
-        groups = _likeness(connection, rows, log)
+        groups = _likeness(connection, rows, log, night.economics)
         days = [row["as_of"].date() for row in rows]
         connection.execute(query("spend", "clear_state"))
         connection.execute(
@@ -121,14 +123,15 @@ def settled_calls(
     return rows, log
 
 
-def _night(connection: psycopg.Connection) -> _Night:
+def _night(connection: psycopg.Connection, settings: Settings) -> _Night:
     company = store.company(connection)
     as_of = company.data_until or datetime.now(UTC)
     current = registry.current(connection)
     models = None
     if "risk" in current and "survival" in current:
         models = tuple(registry.load(connection, current[kind].model_version) for kind in ("risk", "survival"))
-    return _Night(company, as_of, store.local_day(as_of, company.time_zone), models)
+    today = store.local_day(as_of, company.time_zone)
+    return _Night(company, as_of, today, models, economics_in_force(settings, today))
 
 
 def _in_major(call: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,7 +154,7 @@ def _with_chance(call: Mapping[str, Any]) -> dict[str, Any]:
 def _worth(rows: list[dict[str, Any]], night: _Night) -> np.ndarray[Any, Any]:
     if night.models is None or not rows:
         return np.full(len(rows), np.nan)
-    return worth_if_saved(rows, *night.models, night.company.horizon_days)
+    return worth_if_saved(rows, *night.models, night.company.horizon_days, night.economics)
 
 
 def _returns(log: pd.DataFrame, is_worth_known: bool) -> dict[str, Return]:
@@ -203,7 +206,7 @@ def _staying(connection: psycopg.Connection, night: _Night, customers: list[str]
         return {}
     chance, curve = night.models
     ahead = look_ahead(
-        curve, rows, risk_of(chance, rows), horizon_days=night.company.horizon_days, economics=Economics()
+        curve, rows, risk_of(chance, rows), horizon_days=night.company.horizon_days, economics=night.economics
     )
     return {row["customer_id"]: line.tolist() for row, line in zip(rows, ahead.staying, strict=True)}
 
@@ -230,7 +233,9 @@ def _givers(connection: psycopg.Connection, log: pd.DataFrame) -> tuple[int, dic
     return len(names), {name: getattr(funnel, name) for name in none}
 
 
-def _likeness(connection: psycopg.Connection, rows: list[dict[str, Any]], log: pd.DataFrame) -> int:
+def _likeness(
+    connection: psycopg.Connection, rows: list[dict[str, Any]], log: pd.DataFrame, economics: Economics
+) -> int:
     """Near-identical cases, in all and by team, region and every group the company holds."""
     connection.execute(query("spend", "clear_likeness"))
     if not rows:
@@ -241,7 +246,7 @@ def _likeness(connection: psycopg.Connection, rows: list[dict[str, Any]], log: p
     for name in ("region", *(name for name in frame.columns if features.is_protected(name))):
         if name in frame:
             groups[name] = frame[name].astype(object).where(frame[name].notna(), None).to_numpy(object)
-    worth = log["worth"].astype(float) if log["worth"].notna().any() else pd.Series(margins(rows, Economics()).amount)
+    worth = log["worth"].astype(float) if log["worth"].notna().any() else pd.Series(margins(rows, economics).amount)
     facts = pd.DataFrame(
         {
             "plan": frame["plan"], "reason": log["contact_reason"],

@@ -21,9 +21,9 @@ from churn.core import features
 from churn.core.drivers import Driver, compare
 from churn.core.fitted import Fitted
 from churn.core.forbidden import cut_of
-from churn.core.outlook import Economics
 from churn.core.records import Company
 from churn.core.risk import ChurnRisk
+from churn.policies.stored import economics_in_force
 from churn.queries import query
 from churn.settings import Settings
 
@@ -71,12 +71,13 @@ def refresh(settings: Settings, *, progress: Tell) -> Refreshed:
     with db.connect(settings, "batch") as connection, connection.transaction():
         connection.execute(query("trends", "one_refresh"))
         night = _night(connection)
+        economics = economics_in_force(settings, night.today)
         _find_spells(connection, night, progress)
         months = _count_months(connection, night, progress)
         _add_up_lives(connection, night, progress)
         progress("trends: saves, margin at risk, predictions")
         _count_saves(connection, night)
-        _weigh_risk(connection, night)
+        _weigh_risk(connection, night, economics.margin_rate)
         _judge_predictions(connection, night)
         drivers = _find_drivers(connection, night, progress)
         forbidden = _find_forbidden(connection, night)
@@ -168,9 +169,9 @@ def _count_saves(connection: psycopg.Connection, night: Night) -> None:
     connection.execute(query("trends", "fill_saves"), {"first": first, "today": night.today})
 
 
-def _weigh_risk(connection: psycopg.Connection, night: Night) -> None:
+def _weigh_risk(connection: psycopg.Connection, night: Night, margin_rate: float) -> None:
     connection.execute(query("trends", "clear_risk"))
-    connection.execute(query("trends", "fill_risk"), {"today": night.today, "margin_rate": Economics().margin_rate})
+    connection.execute(query("trends", "fill_risk"), {"today": night.today, "margin_rate": margin_rate})
 
 
 def _judge_predictions(connection: psycopg.Connection, night: Night) -> None:

@@ -108,7 +108,7 @@ def test_concessions_are_summed_over_a_year(caller: psycopg.Connection) -> None:
     put(caller, "concessions", customer_id="A1", amount=15, given_at="2025-11-14T12:00Z")
     put(caller, "concessions", customer_id="A1", amount=0, intended_amount=30, given_at="2026-11-12T12:00Z")
     row = row_of(caller)
-    assert (row["concessions_365d"], row["conceded_365d"], row["days_since_concession"]) == (1, 20.0, 7.0)  # ten days ago: a week and more
+    assert (row["concessions_365d"], row["conceded_365d"], row["days_since_concession"]) == (1, 20.0, 7.0)
 
 
 def test_nothing_after_as_of_is_read(caller: psycopg.Connection) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import psycopg
 import pytest
 
 from churn import db, scoring, store
+from churn.core.outlook import Economics
 from churn.queries import query
 from churn.scoring import plan
 from churn.scoring.engines import each
@@ -80,8 +82,7 @@ def test_a_day_later_few_have_changed_and_all_are_as_in_a_full_run(book: Setting
 
 
 def test_another_model_or_other_terms_score_everyone_anew(book: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    terms = plan._terms
-    monkeypatch.setattr(plan, "_terms", lambda settings, today: terms(settings, today) | {"horizon_months": 24})
+    monkeypatch.setattr(plan, "economics_in_force", lambda *_: Economics(horizon_months=24))
     told = score(book)
     assert told.anew == told.customers > 0
 
@@ -118,7 +119,7 @@ def test_what_was_begun_is_gone_on_with(book: Settings, monkeypatch: pytest.Monk
 
 def test_a_range_done_twice_counts_once(book: Settings) -> None:
     with db.connect(book, "batch") as connection:
-        by = {"risk": scores(book)[0][6], "survival": None, **plan._terms(book, NOW.date())}
+        by = {"risk": scores(book)[0][6], "survival": None, **asdict(Economics())}
         plan_id, _ = plan._plan(connection, NOW, by | {"is_full": True, "size": 250})
         score_range(book, plan_id, 0)
         first = connection.execute("SELECT count(*), sum(p_churn) FROM desk.fresh_scores").fetchone()

@@ -6,14 +6,16 @@ A published version never changes, so its rows are read once and kept; which one
 from __future__ import annotations
 
 from collections import OrderedDict
-from datetime import datetime
+from datetime import date, datetime
 from threading import Lock
 from typing import TypeVar
 
 from churn.core.grants import Session, Version
+from churn.core.outlook import Economics, economics_of
 from churn.core.policy import Authority, Instrument, Policy, Rule
-from churn.db import Database
+from churn.db import Database, open_database
 from churn.gateway import record, rows_of
+from churn.settings import Settings
 
 T = TypeVar("T")
 MOST_KEPT = 16  # versions, of all databases of this process
@@ -32,6 +34,15 @@ def policy_in_force(database: Database, who: Session | str, at: datetime | None 
     """The policy in force at an instant (None: now), with all its rows; None before the first."""
     rows = rows_of(database, who, "policy", "in_force", {"at": at})
     return _policy(database, who, record(Version, rows[0])) if rows else None
+
+
+def economics_in_force(settings: Settings, today: date) -> Economics:
+    """What a night reckons worth with: as the policy in force says, the usual where there is none."""
+    database = open_database(settings, size=1)
+    try:
+        return economics_of(policy_in_force(database, "batch"), today)
+    finally:
+        database.close()
 
 
 def policy_version(database: Database, who: Session | str, version: int) -> Policy | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -16,8 +16,7 @@ from uuid import UUID
 import psycopg
 
 from churn import db, registry, store
-from churn.core.outlook import economics_of
-from churn.policies.stored import policy_in_force
+from churn.policies.stored import economics_in_force
 from churn.queries import query
 from churn.scoring.engines import Engine, each
 from churn.scoring.ranges import score_range
@@ -67,21 +66,12 @@ def score_everyone(
         by = {
             "risk": versions["risk"].model_version,
             "survival": survival.model_version if survival else None,
-            **_terms(settings, store.local_day(as_of, company.time_zone)),
+            **asdict(economics_in_force(settings, store.local_day(as_of, company.time_zone))),
         }
         plan_id, as_of = _plan(connection, as_of, by | {"is_full": is_full, "size": RANGE_SIZE})
         done = partial(each, engine, partial(score_range, settings, plan_id), workers=workers)
         _do(connection, plan_id, done, progress)
         return _show(connection, plan_id, by | {"as_of": as_of, "horizon_days": company.horizon_days})
-
-
-def _terms(settings: Settings, today: date) -> dict[str, float]:
-    """What the policy in force says worth is reckoned with."""
-    database = db.open_database(settings, size=1)
-    try:
-        return asdict(economics_of(policy_in_force(database, "batch"), today))
-    finally:
-        database.close()
 
 
 def _plan(connection: psycopg.Connection, as_of: datetime, by: dict[str, Any]) -> tuple[UUID, datetime]:

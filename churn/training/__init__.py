@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from churn import db, registry, store
+from churn.policies.stored import economics_in_force
 from churn.settings import Settings
 from churn.training.calls import fit_effect, fit_why
 from churn.training.escalations import fit_escalation
@@ -24,7 +25,8 @@ def train(settings: Settings, *, progress: Tell, by: str) -> list[Trained]:
     with db.connect(settings, "batch") as connection:
         company = store.company(connection)
         until = company.data_until or datetime.now(UTC)
-        job = Job(connection, company, until, by, progress)
+        economics = economics_in_force(settings, store.local_day(until, company.time_zone))
+        job = Job(connection, company, until, by, progress, economics)
         curve, survival = fit_survival(job)
         chance, risk = fit_risk(job, curve)
         results = [risk, survival, fit_why(job), fit_effect(job, chance, curve), fit_escalation(job)]

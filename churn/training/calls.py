@@ -76,7 +76,7 @@ def fit_effect(job: Job, chance: Fitted[ChurnRisk] | None, curve: Fitted[TenureC
         return job.refuse("effect", refusal)
     context = log.drop(columns=[name for name in log.columns if name in LOG_COLUMNS])
     # The newest callers stand for those to come: what a month's money must last for.
-    worth = worth_if_saved(rows[-DEMAND_CALLERS:], chance, curve, job.company.horizon_days)
+    worth = worth_if_saved(rows[-DEMAND_CALLERS:], chance, curve, job.company.horizon_days, job.economics)
     demand = _demand(job, rows, estimator.p_stay(context.iloc[-DEMAND_CALLERS:], OFFERED), worth)
     reasons = frozenset(call["contact_reason"] for call in calls if call["contact_reason"])
     kept = EffectInUse(Fitted(estimator, tuple(context.columns)), demand, reasons)
@@ -91,14 +91,18 @@ def _demand(job: Job, rows: list[dict[str, Any]], p_stay: np.ndarray[Any, Any], 
 
 
 def worth_if_saved(
-    rows: list[dict[str, Any]], chance: Fitted[ChurnRisk] | None, curve: Fitted[TenureCurve] | None, horizon_days: int
+    rows: list[dict[str, Any]],
+    chance: Fitted[ChurnRisk] | None,
+    curve: Fitted[TenureCurve] | None,
+    horizon_days: int,
+    economics: Economics,
 ) -> np.ndarray[Any, Any]:
     """(n,) what callers are worth given they stay on this call; without risk or survival nobody's is known: (0,)."""
     if chance is None or curve is None or not rows:
         return np.empty(0)
-    ahead = look_ahead(curve, rows, risk_of(chance, rows), horizon_days=horizon_days, economics=Economics())
+    ahead = look_ahead(curve, rows, risk_of(chance, rows), horizon_days=horizon_days, economics=economics)
     saved = staying_given_saved(ahead.staying, horizon_days / DAYS_A_MONTH)
-    return clv(margins(rows, Economics()).amount, saved, **Economics().terms)
+    return clv(margins(rows, economics).amount, saved, **economics.terms)
 
 
 def effect_log(

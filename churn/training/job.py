@@ -16,6 +16,7 @@ from churn.core import features, records
 from churn.core.drift import Bins, learn
 from churn.core.fitted import Fitted, rebased
 from churn.core.model_judgement import against
+from churn.core.outlook import Economics
 from churn.core.refusals import NoBetterThanUsual
 
 Tell = Callable[[str], None]
@@ -52,6 +53,7 @@ class Job:
     until: datetime
     by: str
     tell: Tell
+    economics: Economics
 
     def keep(self, kind: str, model: object, metrics: dict[str, Any], horizon_days: int | None = None) -> Trained:
         number = registry.register(

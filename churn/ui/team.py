@@ -128,7 +128,8 @@ def _figures(session: Session, people: Sequence[team.Agent]) -> None:
         },
     )  # fmt: skip
     st.dataframe(
-        frame[MONEY], hide_index=True, key="money", placeholder="–", alt="Money given, asks and referrals of each agent by name.",
+        frame[MONEY], hide_index=True, key="money", placeholder="–",
+        alt="Money given, asks and referrals of each agent by name.",
         column_config={
             "margin per unit given": st.column_config.NumberColumn(
                 f"margin per {words.money(1, currency)} given", format="%.2f",

@@ -337,6 +337,36 @@ class NoSuchPeriod(Refusal):
     code = "KL803"
 
 
+class NoSuchMapping(Refusal):
+    """There is no such mapping."""
+
+    code = "KL811"
+
+
+class OtherMapping(Refusal):
+    """This is not the mapping you have read; look at it again."""
+
+    code = "KL812"
+
+
+class MappingInForce(Refusal):
+    """This mapping is in force already."""
+
+    code = "KL813"
+
+
+class MappingUnexplained(Refusal):
+    """Say in a few words why."""
+
+    code = "KL814"
+
+
+class CompanyUnnamed(Refusal):
+    """Say first whose company this is."""
+
+    code = "KL815"
+
+
 class NoSuchProblem(Refusal):
     """There is no such problem."""
 
@@ -395,36 +425,6 @@ class PromotionUnexplained(Refusal):
     """Say in a few words why this model is put into use."""
 
     code = "KL874"
-
-
-class NoSuchMapping(Refusal):
-    """There is no such mapping."""
-
-    code = "KL881"
-
-
-class OtherMapping(Refusal):
-    """This is not the mapping you have read; look at it again."""
-
-    code = "KL882"
-
-
-class MappingInForce(Refusal):
-    """This mapping is in force already."""
-
-    code = "KL883"
-
-
-class MappingUnexplained(Refusal):
-    """Say in a few words why."""
-
-    code = "KL884"
-
-
-class CompanyUnnamed(Refusal):
-    """Say first whose company this is."""
-
-    code = "KL885"
 
 
 class EventReused(Refusal):

@@ -157,8 +157,16 @@ def _inspect(connection: psycopg.Connection, source: Source, schema: str) -> Fou
             there.setdefault(row["table_name"], {})[row["column_name"]] = row["type"]
             if row["table_name"] in source.tables and not row["may_read"]:
                 unreadable.add(row["table_name"])
+    if not there:
+        others = ", ".join(schemas(connection)) or "none but our own"
+        raise BadMapping(f"{source.name}: there is no table in a schema {schema}; schemas with tables: {others}.")
     needed = sum(len(columns) for columns in source.tables.values())
-    return Found(source.name, schema, needed, core.wanting(source, schema, there), sorted(unreadable))
+    sizes = {
+        table: (rows, indexed)
+        for table, rows, indexed in connection.execute(query("sources", "indexes"), {"schema": schema}).fetchall()
+    }
+    wanting = core.wanting(source, schema, there) + core.slow(source, schema, sizes)
+    return Found(source.name, schema, needed, wanting, sorted(unreadable))
 
 
 # By a command on the host ---------------------------------------------------------------------------------------------

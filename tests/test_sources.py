@@ -271,7 +271,10 @@ def test_a_mapping_needs_what_it_says_and_nothing_else(company: Settings, owner:
     """Over tables of exactly the columns it names every part can be made; without any one of them, not all can."""
     source = sources.load()[name]
     with owner.transaction(force_rollback=True):
-        owner.execute("CREATE SCHEMA least; SET LOCAL search_path = crm")
+        owner.execute(
+            "CREATE SCHEMA least; SET LOCAL search_path = crm; "
+            "CREATE VIEW known_customers AS SELECT customer_id, currency FROM customers"
+        )
         for one in core.wanting(source, "least", {}):
             owner.execute(one.mend)  # type: ignore[arg-type]
         make = [
@@ -302,6 +305,17 @@ def can_be_made(owner: psycopg.Connection, statement: sql.Composed) -> bool:
     except (psycopg.errors.UndefinedColumn, psycopg.errors.UndefinedTable):  # what was made of it went along
         return False
     return True
+
+
+def test_a_large_table_wants_its_indexes_first(company: Settings, owner: psycopg.Connection) -> None:
+    owner.execute(
+        "INSERT INTO own.contact (id, started_at) SELECT i, now() FROM generate_series(1000, 11000) i; "
+        "ANALYZE own.contact"
+    )
+    with pytest.raises(sources.NotMapped, match=r"(?s)about 10,004 rows and no index on customer_id") as refused:
+        sources.register(company, EVERY["own"], by="tests")
+    owner.execute(str(refused.value).splitlines()[-1])  # type: ignore[arg-type]
+    put_in_force(company, EVERY["own"])
 
 
 # Hostile and mistaken choices -----------------------------------------------------------------------------------------
@@ -339,6 +353,11 @@ def test_a_schema_by_any_name_is_a_name(company: Settings, owner: psycopg.Connec
 def test_a_choice_that_makes_no_sense_is_told(chosen: Chosen, sentence: str) -> None:
     with pytest.raises(BadMapping, match=sentence):
         sources.compose(sources.load(), chosen)
+
+
+def test_a_schema_that_is_not_there_is_told_with_those_that_are(company: Settings) -> None:
+    with pytest.raises(BadMapping, match="no table in a schema nowhere; schemas with tables: own, recurly, salesforce"):
+        sources.register(company, Chosen({"own": "nowhere"}), by="tests")
 
 
 def test_a_metadata_field_by_any_name_is_a_literal(company: Settings, owner: psycopg.Connection) -> None:
@@ -384,7 +403,7 @@ def test_taken_back_everything_is_as_it_was(company: Settings, owner: psycopg.Co
     owner.execute("UPDATE desk.company SET data_until = '2024-07-15 12:00Z'")
     put_in_force(company, EVERY["salesforce, zendesk, stripe"])
     assert owner.execute("SELECT source, data_until FROM desk.company").fetchone() == ("views", None)
-    assert len(definitions(owner)) == len(before) + 5  # who is who, currencies, prices, what is left out
+    assert len(definitions(owner)) == len(before) + 6  # who is who, currencies, prices, what is left out
     put_in_force(company, EVERY["own"])  # another straight after: what was before is not forgotten
     sources.apply_on_host(company, None, by="tests", reason="enough")
     assert definitions(owner) == before

@@ -29,10 +29,10 @@ def add(command: shared.Command) -> None:
     source_.add_argument("--phone-prefix", metavar="+44", help="put before numbers in national format")
     source_.add_argument("--metadata-key", help="Stripe's metadata field with the CRM's key (account_id)")
     source_.add_argument("--reason", help="apply, back: why, for the audit")
-    source_.add_argument("--company", help="apply: whose tables they are, where nobody said so yet")
-    source_.add_argument("--time-zone", default="Europe/London")
-    source_.add_argument("--phone-region", default="GB")
-    source_.add_argument("--currency", default="GBP")
+    source_.add_argument("--company", help="apply: whose tables they are, where nobody said so; with the next three")
+    source_.add_argument("--time-zone", metavar="Europe/London", help="the zone business days are days in")
+    source_.add_argument("--phone-region", metavar="GB", help="of numbers typed in national format")
+    source_.add_argument("--currency", metavar="GBP", help="of customers whose own is not known")
 
 
 def source(asked: argparse.Namespace) -> int:
@@ -133,6 +133,8 @@ def _apply(asked: argparse.Namespace) -> int:
     settings, progress = shared.settings(), shared.Progress()
     db.create_database(settings)
     if asked.company:
+        if not (asked.time_zone and asked.phone_region and asked.currency):
+            raise shared.NotYet("A company has a name, --time-zone, --phone-region and --currency.")
         sources.name_company(
             settings,
             name=asked.company,

@@ -1,8 +1,9 @@
 """Ready mappings as text: what a file of `sql/sources` says it needs and gives, and which of its parts a choice takes.
 
 A file is plain SQL. Its first line names the source, the second says what becomes what. `-- needs table: column type`
-is what it reads. A heading `-- view --` or `-- view by key --` opens the statement that makes a view; of views by
-several keys one is chosen. `{name}` stands for a parameter, filled where the database is spoken to.
+is what it reads, `-- index table (column)` what a large table must have for it. A heading `-- view --` or `-- view by
+key --` opens the statement that makes a view; of views by several keys one is chosen. `{name}` stands for a parameter,
+filled where the database is spoken to.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ FIRST = {
     "contacts": ("zendesk", "salesforce", "own"),
     "subscriptions": ("stripe", "recurly", "own", "salesforce"),
 }
+KNOWN = "known_customers"  # goes with the customers: what the other views are joined to
 ALONE = {"stripe": "id", "recurly": "code"}  # the key of a source that says itself who the customers are
 # Types of theirs that can be read as each we name.
 READABLE = {
@@ -32,8 +34,10 @@ READABLE = {
 }
 _HEADING = re.compile(r"^-- (?P<view>[a-z_]+)(?: by (?P<key>[a-z_]+))? --$", re.MULTILINE)
 _NEEDS = re.compile(r"^-- needs (?P<table>[a-z_]+): (?P<columns>.+)$", re.MULTILINE)
+_INDEX = re.compile(r"^-- index (?P<table>[a-z_]+) \((?P<column>[a-z_]+)\)$", re.MULTILINE)
 _PLACE = re.compile(r"\{([a-z_]*)\}")
 PARAMETERS = ("phone_prefix", "metadata_key")
+ROWS_WORTH_AN_INDEX = 10_000
 RESERVED = {"user", "case", "group", "order", "table"}  # words of SQL that are tables of somebody's
 
 
@@ -58,6 +62,7 @@ class Source:
     title: str
     about: str
     tables: Mapping[str, Mapping[str, str]]
+    indexes: tuple[tuple[str, str], ...]  # (table, column)
     parts: tuple[Part, ...]
 
     @property
@@ -113,7 +118,8 @@ def read_source(name: str, text: str) -> Source:
         _check_part(name, part)
     if not tables or not parts:
         raise BadMapping(f"{name}.sql needs at least one line '-- needs table: …' and one heading '-- view --'.")
-    return Source(name, lines[0][3:], lines[1][3:], tables, parts)
+    indexes = tuple((found["table"], found["column"]) for found in _INDEX.finditer(text))
+    return Source(name, lines[0][3:], lines[1][3:], tables, indexes, parts)
 
 
 def _check_part(name: str, part: Part) -> None:
@@ -181,8 +187,8 @@ def parts_of(sources: Mapping[str, Source], chosen: Chosen) -> list[tuple[str, P
     for name in order:
         own = {view for view, giver in given.items() if giver == name}
         for part in sources[name].parts:
-            is_contract = part.view in VIEWS
-            if (part.view in own or not is_contract) and part.key in (None, keys.get(name)):
+            view = "customers" if part.view == KNOWN else part.view
+            if (view in own or view not in VIEWS) and part.key in (None, keys.get(name)):
                 taken.append((name, part))
     return taken
 
@@ -224,6 +230,20 @@ def wanting(source: Source, schema: str, there: Mapping[str, Mapping[str, str]])
             continue
         found += [_lacking(schema, table, column, kind, there[table].get(column)) for column, kind in columns.items()
                   if there[table].get(column) not in READABLE[kind]]  # fmt: skip
+    return found
+
+
+def slow(source: Source, schema: str, tables: Mapping[str, tuple[int, Sequence[str]]]) -> list[Wanting]:
+    """Large tables `source` would read whole, often. `tables`: about how many rows, and indexed columns, of each."""
+    found = []
+    for table, column in source.indexes:
+        rows, indexed = tables.get(table, (0, ()))
+        if rows >= ROWS_WORTH_AN_INDEX and column not in indexed:
+            sentence = (
+                f"{schema}.{table} has about {rows:,} rows and no index on {column}: it would be read whole, often."
+            )
+            mend = f"CREATE INDEX CONCURRENTLY ON {_quoted(schema)}.{_quoted(table)} ({_quoted(column)});"
+            found.append(Wanting(schema, table, column, "an index", None, sentence, mend))
     return found
 
 

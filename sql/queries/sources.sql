@@ -18,6 +18,16 @@ JOIN pg_type t ON t.oid = coalesce(nullif((SELECT b.typbasetype FROM pg_type b W
 WHERE c.relnamespace = to_regnamespace(quote_ident(%(schema)s)) AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
 ORDER BY c.relname, a.attnum
 
+-- indexes --
+-- About how many rows each table of a schema has, and which columns stand first or second in an index.
+SELECT c.relname::text AS table_name,
+       CASE WHEN c.reltuples >= 0 THEN c.reltuples ELSE pg_relation_size(c.oid) / 100 END::bigint AS rows,
+       ARRAY(SELECT DISTINCT a.attname::text FROM pg_index i
+             JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum IN (i.indkey[0], i.indkey[1])
+             WHERE i.indrelid = c.oid AND i.indisvalid AND i.indpred IS NULL) AS indexed
+FROM pg_class c
+WHERE c.relnamespace = to_regnamespace(quote_ident(%(schema)s)) AND c.relkind IN ('r', 'm')
+
 -- register --
 -- Put a mapping among those a page may use; its key. Takes the installing login.
 SELECT desk.register_mapping(%(title)s, %(chosen)s::jsonb, %(views)s::text[], %(statement)s, %(by)s) AS mapping_id

@@ -29,6 +29,16 @@
 -- needs line_item_history: state text, currency text, amount numeric
 -- needs line_item_history: created_at timestamptz, updated_at timestamptz
 
+-- index account_history (id)
+-- index billing_info_history (account_id)
+-- index subscription_history (id)
+-- index subscription_history (account_id)
+-- index plan_history (id)
+-- index invoice_history (id)
+-- index invoice_history (account_id)
+-- index line_item_history (id)
+-- index line_item_history (account_id)
+
 -- recurly_accounts by code --
 -- Which customer a Recurly account is: its code, the key your own systems gave it. One row per account, the newest.
 CREATE OR REPLACE VIEW recurly_accounts AS
@@ -47,6 +57,16 @@ LEFT JOIN (
 ) AS k ON k.email = lower(btrim(a.email))
 WHERE NOT EXISTS (SELECT FROM {recurly}.account_history AS n WHERE n.id = a.id AND n.updated_at > a.updated_at);
 
+-- known_customers --
+-- Which customers there are, and their currency: that of their newest subscription. All other views are joined to it.
+CREATE OR REPLACE VIEW known_customers AS
+SELECT k.customer_id::text                                                 AS customer_id,
+       coalesce((SELECT upper(h.currency) FROM {recurly}.subscription_history AS h
+                 WHERE h.account_id = k.account_id ORDER BY h.created_at DESC, h.updated_at DESC, h.id LIMIT 1),
+                (SELECT currency FROM desk.company))::char(3)              AS currency
+FROM recurly_accounts AS k
+WHERE k.customer_id IS NOT NULL;
+
 -- customers --
 -- One row per account.
 CREATE OR REPLACE VIEW customers AS
@@ -55,26 +75,22 @@ SELECT k.customer_id::text                                                 AS cu
                 a.email, a.code)::text                                     AS name,
        desk.e164(b.billing_phone, {phone_prefix})                          AS phone,
        nullif(btrim(a.email), '')::text                                    AS email,
-       (a.created_at AT TIME ZONE z.time_zone)::date                       AS joined_on,
+       (a.created_at AT TIME ZONE (SELECT time_zone FROM desk.company))::date                       AS joined_on,
        NULL::text                                                          AS segment,
        a.account_country::text                                             AS region,
        NULL::text                                                          AS language,
-       coalesce(upper(s.currency), z.currency)::char(3)                    AS currency,
+       n.currency,
        false                                                               AS is_vulnerable,
        false                                                               AS is_do_not_offer,
        jsonb_build_object('is_company', coalesce(btrim(a.company), '') <> '') AS attributes
 FROM {recurly}.account_history AS a
-JOIN recurly_accounts AS k ON k.account_id = a.id AND k.customer_id IS NOT NULL
-CROSS JOIN (SELECT time_zone, currency FROM desk.company) AS z
+JOIN recurly_accounts AS k ON k.account_id = a.id
+JOIN known_customers AS n ON n.customer_id = k.customer_id
 LEFT JOIN LATERAL (
     SELECT h.billing_phone FROM {recurly}.billing_info_history AS h
     WHERE h.account_id = a.id AND h.billing_phone <> '' ORDER BY h.updated_at DESC, h.id LIMIT 1
 ) AS b ON true
-LEFT JOIN LATERAL (
-    SELECT h.currency FROM {recurly}.subscription_history AS h
-    WHERE h.account_id = a.id ORDER BY h.created_at DESC, h.updated_at DESC, h.id LIMIT 1
-) AS s ON true
-WHERE NOT EXISTS (SELECT FROM {recurly}.account_history AS n WHERE n.id = a.id AND n.updated_at > a.updated_at);
+WHERE NOT EXISTS (SELECT FROM {recurly}.account_history AS h WHERE h.id = a.id AND h.updated_at > a.updated_at);
 
 -- subscriptions --
 -- One row per subscription that ever began. `canceled` still runs to the end of what is paid; `expired` is over.
@@ -83,12 +99,14 @@ SELECT s.id::text                                                          AS su
        c.customer_id::text                                                 AS customer_id,
        'subscription'::text                                                AS product,
        coalesce(nullif(p.name, ''), p.code, 'standard')::text              AS plan,
-       b.started_on,
+       (b.began_at AT TIME ZONE (SELECT time_zone FROM desk.company))::date       AS started_on,
        -- A month is no term: only who is bound for longer has one that ends.
        CASE WHEN s.state <> 'expired' AND s.current_term_ends_at > s.current_term_started_at + interval '45 days'
-            THEN greatest((s.current_term_ends_at AT TIME ZONE z.time_zone)::date, b.started_on) END AS term_ends_on,
+            THEN (greatest(s.current_term_ends_at, b.began_at)
+                  AT TIME ZONE (SELECT time_zone FROM desk.company))::date END AS term_ends_on,
        CASE WHEN s.state = 'expired'
-            THEN greatest((s.expires_at AT TIME ZONE z.time_zone)::date, b.started_on) END AS ended_on,
+            THEN (greatest(s.expires_at, b.began_at)
+                  AT TIME ZONE (SELECT time_zone FROM desk.company))::date END AS ended_on,
        CASE WHEN s.state <> 'expired' THEN NULL
             WHEN s.expiration_reason LIKE 'nonpayment%' OR s.expiration_reason = 'tax_location_invalid'
             THEN 'involuntary'
@@ -99,15 +117,14 @@ SELECT s.id::text                                                          AS su
        NULL::numeric(14, 2)                                                AS monthly_margin
 FROM {recurly}.subscription_history AS s
 JOIN recurly_accounts AS k ON k.account_id = s.account_id
-JOIN customers AS c ON c.customer_id = k.customer_id AND c.currency = upper(s.currency)
-CROSS JOIN (SELECT time_zone FROM desk.company) AS z
-CROSS JOIN LATERAL (SELECT (coalesce(s.activated_at, s.created_at) AT TIME ZONE z.time_zone)::date AS started_on) AS b
+JOIN known_customers AS c ON c.customer_id = k.customer_id AND c.currency = upper(s.currency)
+CROSS JOIN LATERAL (SELECT coalesce(s.activated_at, s.created_at) AS began_at) AS b
 LEFT JOIN LATERAL (
     SELECT h.name, h.code, h.interval_unit, h.interval_length FROM {recurly}.plan_history AS h
     WHERE h.id = s.plan_id ORDER BY h.updated_at DESC LIMIT 1
 ) AS p ON true
 WHERE s.state NOT IN ('future', 'failed') AND (s.state <> 'expired' OR s.expires_at IS NOT NULL)
-  AND b.started_on IS NOT NULL
+  AND b.began_at IS NOT NULL
   AND NOT EXISTS (SELECT FROM {recurly}.subscription_history AS n WHERE n.id = s.id AND n.updated_at > s.updated_at);
 
 -- invoices --
@@ -115,17 +132,16 @@ WHERE s.state NOT IN ('future', 'failed') AND (s.state <> 'expired' OR s.expires
 CREATE OR REPLACE VIEW invoices AS
 SELECT i.id::text                                                          AS invoice_id,
        c.customer_id::text                                                 AS customer_id,
-       b.issued_on,
-       greatest((i.due_at AT TIME ZONE z.time_zone)::date, b.issued_on)    AS due_on,
+       (i.created_at AT TIME ZONE (SELECT time_zone FROM desk.company))::date     AS issued_on,
+       (greatest(i.due_at, i.created_at) AT TIME ZONE (SELECT time_zone FROM desk.company))::date AS due_on,
        CASE WHEN i.state IN ('paid', 'closed')
-            THEN coalesce((i.closed_at AT TIME ZONE z.time_zone)::date, b.issued_on) END AS paid_on,
+            THEN (coalesce(i.closed_at, i.created_at)
+                  AT TIME ZONE (SELECT time_zone FROM desk.company))::date END AS paid_on,
        i.total::numeric(14, 2)                                             AS amount
 FROM {recurly}.invoice_history AS i
 JOIN recurly_accounts AS k ON k.account_id = i.account_id
-JOIN customers AS c ON c.customer_id = k.customer_id AND c.currency = upper(i.currency)
-CROSS JOIN (SELECT time_zone FROM desk.company) AS z
-CROSS JOIN LATERAL (SELECT (i.created_at AT TIME ZONE z.time_zone)::date AS issued_on) AS b
-WHERE i.type IN ('charge', 'legacy') AND i.state <> 'voided' AND i.total IS NOT NULL AND b.issued_on IS NOT NULL
+JOIN known_customers AS c ON c.customer_id = k.customer_id AND c.currency = upper(i.currency)
+WHERE i.type IN ('charge', 'legacy') AND i.state <> 'voided' AND i.total IS NOT NULL AND i.created_at IS NOT NULL
   AND NOT EXISTS (SELECT FROM {recurly}.invoice_history AS n WHERE n.id = i.id AND n.updated_at > i.updated_at);
 
 -- concessions --
@@ -143,7 +159,7 @@ SELECT l.id::text                                                          AS co
        NULL::double precision                                              AS propensity
 FROM {recurly}.line_item_history AS l
 JOIN recurly_accounts AS k ON k.account_id = l.account_id
-JOIN customers AS c ON c.customer_id = k.customer_id AND c.currency = upper(l.currency)
+JOIN known_customers AS c ON c.customer_id = k.customer_id AND c.currency = upper(l.currency)
 WHERE l.type = 'credit' AND l.origin = 'credit' AND l.state = 'invoiced' AND l.amount IS NOT NULL
   AND l.created_at IS NOT NULL
   AND NOT EXISTS (SELECT FROM {recurly}.line_item_history AS n WHERE n.id = l.id AND n.updated_at > l.updated_at);
@@ -155,13 +171,13 @@ SELECT i.id::text AS id, 'invoice'::text AS what, c.customer_id::text AS custome
        format('is in %s, the customer in %s', upper(i.currency), c.currency)::text AS why
 FROM {recurly}.invoice_history AS i
 JOIN recurly_accounts AS k ON k.account_id = i.account_id
-JOIN customers AS c ON c.customer_id = k.customer_id AND c.currency <> upper(i.currency)
+JOIN known_customers AS c ON c.customer_id = k.customer_id AND c.currency <> upper(i.currency)
 WHERE i.type IN ('charge', 'legacy') AND i.state <> 'voided'
   AND NOT EXISTS (SELECT FROM {recurly}.invoice_history AS n WHERE n.id = i.id AND n.updated_at > i.updated_at)
 UNION ALL
 SELECT s.id, 'subscription', c.customer_id, format('is in %s, the customer in %s', upper(s.currency), c.currency)
 FROM {recurly}.subscription_history AS s
 JOIN recurly_accounts AS k ON k.account_id = s.account_id
-JOIN customers AS c ON c.customer_id = k.customer_id AND c.currency <> upper(s.currency)
+JOIN known_customers AS c ON c.customer_id = k.customer_id AND c.currency <> upper(s.currency)
 WHERE s.state NOT IN ('future', 'failed')
   AND NOT EXISTS (SELECT FROM {recurly}.subscription_history AS n WHERE n.id = s.id AND n.updated_at > s.updated_at);

@@ -26,6 +26,19 @@
 -- needs opportunity: account_id text, contract_id text, amount numeric, is_won boolean, type text
 -- needs opportunity: is_deleted boolean, _fivetran_deleted boolean
 
+-- index contact (account_id)
+-- index case (account_id)
+-- index contract (account_id)
+-- index opportunity (contract_id)
+
+-- known_customers --
+-- Which customers there are, and their currency: what all other views are joined to, for it reads one table only.
+CREATE OR REPLACE VIEW known_customers AS
+SELECT a.id::text                                                          AS customer_id,
+       coalesce(upper(nullif(btrim(a.currency_iso_code), '')), (SELECT currency FROM desk.company))::char(3) AS currency
+FROM {salesforce}.account AS a
+WHERE a.is_deleted IS NOT TRUE AND a._fivetran_deleted IS NOT TRUE;
+
 -- customers --
 -- One row per account. The key all other sources are joined by is the account's id.
 CREATE OR REPLACE VIEW customers AS
@@ -33,11 +46,12 @@ SELECT a.id::text                                                          AS cu
        coalesce(nullif(btrim(a.name), ''), a.id)::text                     AS name,
        desk.e164(coalesce(a.phone, p.mobile_phone, p.phone), {phone_prefix}) AS phone,
        p.email::text                                                       AS email,
-       (a.created_date AT TIME ZONE z.time_zone)::date                     AS joined_on,
+       (a.created_date AT TIME ZONE (SELECT time_zone FROM desk.company))::date                     AS joined_on,
        a.type::text                                                        AS segment,
        coalesce(nullif(a.billing_state, ''), a.billing_country)::text      AS region,
        NULL::text                                                          AS language,
-       coalesce(upper(nullif(btrim(a.currency_iso_code), '')), z.currency)::char(3) AS currency,
+       coalesce(upper(nullif(btrim(a.currency_iso_code), '')),
+                (SELECT currency FROM desk.company))::char(3)              AS currency,
        -- custom fields, where there are any of that name
        coalesce((to_jsonb(a) ->> 'is_vulnerable_c')::boolean, false)       AS is_vulnerable,
        coalesce((to_jsonb(a) ->> 'do_not_offer_c')::boolean, false)        AS is_do_not_offer,
@@ -46,7 +60,6 @@ SELECT a.id::text                                                          AS cu
         WHERE e.key LIKE '%\_c' AND e.key NOT IN ('is_vulnerable_c', 'do_not_offer_c')
           AND jsonb_typeof(e.value) IN ('string', 'number', 'boolean'))    AS attributes
 FROM {salesforce}.account AS a
-CROSS JOIN (SELECT time_zone, currency FROM desk.company) AS z
 -- Of an account's people the first whose number is known; a person account has one by itself.
 LEFT JOIN LATERAL (
     SELECT c.email, c.phone, c.mobile_phone

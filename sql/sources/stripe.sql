@@ -28,6 +28,11 @@
 -- needs credit_note: id text, invoice_id text, currency text, amount bigint
 -- needs credit_note: reason text, status text, created timestamptz
 
+-- index subscription_history (customer_id)
+-- index subscription_item (subscription_id)
+-- index invoice (customer_id)
+-- index credit_note (invoice_id)
+
 -- stripe_customers by id --
 -- Which customer a Stripe customer is: themselves. For a company whose customers Stripe alone knows.
 CREATE OR REPLACE VIEW stripe_customers AS
@@ -63,6 +68,14 @@ FROM unnest(ARRAY['bif', 'clp', 'djf', 'gnf', 'jpy', 'kmf', 'krw', 'mga', 'pyg',
 UNION ALL
 SELECT c.currency, 1000 FROM unnest(ARRAY['bhd', 'jod', 'kwd', 'omr', 'tnd']) AS c (currency);
 
+-- known_customers --
+-- Which customers there are, and their currency: what all other views are joined to, for it reads one table only.
+CREATE OR REPLACE VIEW known_customers AS
+SELECT c.id::text                                                          AS customer_id,
+       coalesce(upper(nullif(btrim(c.currency), '')), (SELECT currency FROM desk.company))::char(3) AS currency
+FROM {stripe}.customer AS c
+WHERE c.is_deleted IS NOT TRUE AND c.livemode IS NOT FALSE;
+
 -- customers --
 -- One row per customer of Stripe.
 CREATE OR REPLACE VIEW customers AS
@@ -70,11 +83,11 @@ SELECT k.customer_id::text                                                 AS cu
        coalesce(nullif(btrim(c.name), ''), nullif(btrim(c.description), ''), c.email, c.id)::text AS name,
        desk.e164(c.phone, {phone_prefix})                                  AS phone,
        c.email::text                                                       AS email,
-       (c.created AT TIME ZONE z.time_zone)::date                          AS joined_on,
+       (c.created AT TIME ZONE (SELECT time_zone FROM desk.company))::date                          AS joined_on,
        NULL::text                                                          AS segment,
        coalesce(nullif(c.address_state, ''), c.address_country)::text      AS region,
        NULL::text                                                          AS language,
-       coalesce(upper(nullif(btrim(c.currency), '')), z.currency)::char(3) AS currency,
+       coalesce(upper(nullif(btrim(c.currency), '')), (SELECT currency FROM desk.company))::char(3) AS currency,
        false                                                               AS is_vulnerable,
        false                                                               AS is_do_not_offer,
        -- What is true of them now and was not always (delinquent, balance) would tell a model who has left.
@@ -108,12 +121,14 @@ SELECT s.id::text                                                          AS su
        c.customer_id::text                                                 AS customer_id,
        coalesce(i.product, 'subscription')::text                           AS product,
        coalesce(i.plan, 'standard')::text                                  AS plan,
-       b.started_on,
+       (b.began_at AT TIME ZONE (SELECT time_zone FROM desk.company))::date       AS started_on,
        -- A month is no term: only who is bound for longer has one that ends.
        CASE WHEN i.months > 1.5 AND b.ended_at IS NULL AND i.current_period_end IS NOT NULL
-            THEN greatest((i.current_period_end AT TIME ZONE z.time_zone)::date, b.started_on) END AS term_ends_on,
+            THEN (greatest(i.current_period_end, b.began_at)
+                  AT TIME ZONE (SELECT time_zone FROM desk.company))::date END AS term_ends_on,
        CASE WHEN b.ended_at IS NOT NULL
-            THEN greatest((b.ended_at AT TIME ZONE z.time_zone)::date, b.started_on) END AS ended_on,
+            THEN (greatest(b.ended_at, b.began_at)
+                  AT TIME ZONE (SELECT time_zone FROM desk.company))::date END AS ended_on,
        CASE WHEN b.ended_at IS NULL THEN NULL
             -- The column is there where the connector brings it.
             WHEN to_jsonb(s) ->> 'cancellation_details_reason' IN ('payment_failed', 'payment_disputed')
@@ -123,45 +138,44 @@ SELECT s.id::text                                                          AS su
        NULL::numeric(14, 2)                                                AS monthly_margin
 FROM {stripe}.subscription_history AS s
 JOIN stripe_customers AS k ON k.stripe_id = s.customer_id
-JOIN customers AS c ON c.customer_id = k.customer_id
-CROSS JOIN (SELECT time_zone FROM desk.company) AS z
+JOIN known_customers AS c ON c.customer_id = k.customer_id
 CROSS JOIN LATERAL (
-    SELECT (coalesce(s.start_date, s.created) AT TIME ZONE z.time_zone)::date AS started_on,
+    SELECT coalesce(s.start_date, s.created) AS began_at,
            CASE WHEN s.status = 'canceled' THEN coalesce(s.ended_at, s.canceled_at) END AS ended_at
 ) AS b
 LEFT JOIN LATERAL (
     SELECT sum(p.monthly_price) AS monthly_price, max(p.months) AS months,
+           count(*) FILTER (WHERE upper(p.currency) <> c.currency) AS others,
            max(p.current_period_end) AS current_period_end,
            (array_agg(p.product ORDER BY p.monthly_price DESC NULLS LAST, p.item_id))[1] AS product,
            (array_agg(p.plan ORDER BY p.monthly_price DESC NULLS LAST, p.item_id))[1] AS plan
     FROM stripe_prices AS p
-    WHERE p.subscription_id = s.id AND upper(p.currency) = c.currency
+    WHERE p.subscription_id = s.id
 ) AS i ON true
 WHERE s._fivetran_active IS NOT FALSE AND s.livemode IS NOT FALSE
   AND s.status NOT IN ('incomplete', 'incomplete_expired')
-  AND b.started_on IS NOT NULL
-  AND NOT EXISTS (SELECT FROM stripe_prices AS p WHERE p.subscription_id = s.id AND upper(p.currency) <> c.currency);
+  AND b.began_at IS NOT NULL AND coalesce(i.others, 0) = 0;
 
 -- invoices --
 -- One row per invoice that was sent: no drafts, nothing voided.
 CREATE OR REPLACE VIEW invoices AS
 SELECT i.id::text                                                          AS invoice_id,
        c.customer_id::text                                                 AS customer_id,
-       b.issued_on,
-       greatest((i.due_date AT TIME ZONE z.time_zone)::date, b.issued_on)  AS due_on,
+       (b.issued_at AT TIME ZONE (SELECT time_zone FROM desk.company))::date      AS issued_on,
+       (greatest(i.due_date, b.issued_at) AT TIME ZONE (SELECT time_zone FROM desk.company))::date AS due_on,
        CASE WHEN i.status = 'paid'
-            THEN coalesce((i.status_transitions_paid_at AT TIME ZONE z.time_zone)::date, b.issued_on) END AS paid_on,
+            THEN (coalesce(i.status_transitions_paid_at, b.issued_at)
+                  AT TIME ZONE (SELECT time_zone FROM desk.company))::date END AS paid_on,
        (i.total / coalesce(u.units, 100))::numeric(14, 2)                  AS amount
 FROM {stripe}.invoice AS i
 JOIN stripe_customers AS k ON k.stripe_id = i.customer_id
-JOIN customers AS c ON c.customer_id = k.customer_id AND c.currency = upper(i.currency)
+JOIN known_customers AS c ON c.customer_id = k.customer_id AND c.currency = upper(i.currency)
 LEFT JOIN stripe_currencies AS u ON u.currency = i.currency
-CROSS JOIN (SELECT time_zone FROM desk.company) AS z
 CROSS JOIN LATERAL (
-    SELECT (coalesce(i.status_transitions_finalized_at, i.created) AT TIME ZONE z.time_zone)::date AS issued_on
+    SELECT coalesce(i.status_transitions_finalized_at, i.created) AS issued_at
 ) AS b
 WHERE i.status IN ('open', 'paid', 'uncollectible') AND i.is_deleted IS NOT TRUE AND i.livemode IS NOT FALSE
-  AND i.total IS NOT NULL AND b.issued_on IS NOT NULL;
+  AND i.total IS NOT NULL AND b.issued_at IS NOT NULL;
 
 -- concessions --
 -- One row per credit note given for goodwill: not a duplicate, a fraud or a changed order put right.
@@ -179,7 +193,7 @@ SELECT n.id::text                                                          AS co
 FROM {stripe}.credit_note AS n
 JOIN {stripe}.invoice AS i ON i.id = n.invoice_id AND i.livemode IS NOT FALSE
 JOIN stripe_customers AS k ON k.stripe_id = i.customer_id
-JOIN customers AS c ON c.customer_id = k.customer_id AND c.currency = upper(n.currency)
+JOIN known_customers AS c ON c.customer_id = k.customer_id AND c.currency = upper(n.currency)
 LEFT JOIN stripe_currencies AS u ON u.currency = n.currency
 WHERE n.status IS DISTINCT FROM 'void' AND n.amount >= 0 AND n.created IS NOT NULL
   AND n.reason IS DISTINCT FROM 'duplicate' AND n.reason IS DISTINCT FROM 'fraudulent'
@@ -192,13 +206,13 @@ SELECT i.id::text AS id, 'invoice'::text AS what, c.customer_id::text AS custome
        format('is in %s, the customer in %s', upper(i.currency), c.currency)::text AS why
 FROM {stripe}.invoice AS i
 JOIN stripe_customers AS k ON k.stripe_id = i.customer_id
-JOIN customers AS c ON c.customer_id = k.customer_id AND c.currency <> upper(i.currency)
+JOIN known_customers AS c ON c.customer_id = k.customer_id AND c.currency <> upper(i.currency)
 WHERE i.status IN ('open', 'paid', 'uncollectible') AND i.is_deleted IS NOT TRUE AND i.livemode IS NOT FALSE
 UNION ALL
 SELECT s.id, 'subscription', c.customer_id, format('is in %s, the customer in %s', upper(p.currency), c.currency)
 FROM {stripe}.subscription_history AS s
 JOIN stripe_customers AS k ON k.stripe_id = s.customer_id
-JOIN customers AS c ON c.customer_id = k.customer_id
+JOIN known_customers AS c ON c.customer_id = k.customer_id
 JOIN stripe_prices AS p ON p.subscription_id = s.id AND upper(p.currency) <> c.currency
 WHERE s._fivetran_active IS NOT FALSE AND s.livemode IS NOT FALSE
   AND s.status NOT IN ('incomplete', 'incomplete_expired');

@@ -21,17 +21,23 @@
 -- needs satisfaction_rating: ticket_id bigint, score text, updated_at timestamptz
 -- needs ticket_tag: ticket_id bigint, tag text
 
+-- index ticket (requester_id)
+-- index user (external_id)
+-- index ticket_field_history (ticket_id)
+-- index satisfaction_rating (ticket_id)
+-- index ticket_tag (ticket_id)
+
 -- zendesk_users by external_id --
 -- Which customer a Zendesk user is: the account's key stands in the user's external id.
 CREATE OR REPLACE VIEW zendesk_users AS
-SELECT u.id::bigint AS user_id, nullif(btrim(u.external_id::text), '')::text AS customer_id
+SELECT u.id::bigint AS user_id, u.external_id::text AS customer_id
 FROM {zendesk}."user" AS u
 WHERE u.role = 'end-user';
 
 -- zendesk_users by organization --
 -- Which customer a Zendesk user is: the account's key stands in the external id of their organization.
 CREATE OR REPLACE VIEW zendesk_users AS
-SELECT u.id::bigint AS user_id, nullif(btrim(o.external_id::text), '')::text AS customer_id
+SELECT u.id::bigint AS user_id, o.external_id::text AS customer_id
 FROM {zendesk}."user" AS u
 LEFT JOIN {zendesk}.organization AS o ON o.id = u.organization_id
 WHERE u.role = 'end-user';
@@ -72,7 +78,7 @@ SELECT t.id::text                                                          AS co
        concat_ws(E'\n', t.subject, t.description)::text                    AS notes
 FROM {zendesk}.ticket AS t
 LEFT JOIN zendesk_users AS k ON k.user_id = t.requester_id
-LEFT JOIN customers AS c ON c.customer_id = k.customer_id
+LEFT JOIN known_customers AS c ON c.customer_id = k.customer_id
 LEFT JOIN {zendesk}."group" AS g ON g.id = t.group_id
 LEFT JOIN LATERAL (
     SELECT min(h.updated) AS solved_at

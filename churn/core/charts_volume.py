@@ -51,8 +51,10 @@ def _drawn(
     ahead = (
         alt.Chart(coming).mark_line(strokeWidth=2.5, strokeDash=[6, 3]).encode(x=x, y=y, tooltip=[when, count, *ends])
     )
-    past = alt.Chart(came).mark_line(strokeWidth=2).encode(x=x, y=y, tooltip=[when, count])
-    return alt.layer(*([rules] if rules is not None else []), band, ahead, past).properties(height=height)
+    layers = [*([rules] if rules is not None else []), band, ahead]
+    if len(came):  # a line without points would be a picture without a name to a screen reader
+        layers.append(alt.Chart(came).mark_line(strokeWidth=2).encode(x=x, y=y, tooltip=[when, count]))
+    return alt.layer(*layers).properties(height=height)
 
 
 def _rules(marks: Sequence[Mark]) -> Chart | None:

@@ -143,7 +143,7 @@ def _held(session: Session, held: Held) -> None:
         st.markdown(f"{plain(number)} · yours for about {words.count(minutes, 'minute')}{missed}", anchors=False)
         if opening is not None:
             heading("Open with", help="From their own records; the problem we know of comes first.")
-            st.markdown(f"#### “{plain(opening.text)}”", anchors=False)
+            st.markdown(f"### “{plain(opening.text)}”", anchors=False)
             st.caption(plain(opening.ground))
         # In a tab of its own: what came of the call is still written down here.
         st.link_button(

@@ -10,7 +10,7 @@ from churn.core.records import Match
 from churn.phone import pretty
 from churn.screen_pop import Asked, read_query
 from churn.ui.gate import Session
-from churn.ui.pieces import plain
+from churn.ui.pieces import heading, plain
 
 
 def ask_for_caller(session: Session) -> Asked | None:
@@ -93,7 +93,7 @@ def _recent(session: Session) -> None:
     if not recent:
         st.caption("Callers you open are listed here, so that you find them again after the call drops.")
         return
-    st.caption("**RECENT CALLERS**")
+    heading("Recent callers")
     for caller in recent:
         when = words.moment(caller.opened_at, session.company.time_zone)
         st.button(

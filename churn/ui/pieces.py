@@ -29,8 +29,8 @@ def flags(labels: Sequence[Flag]) -> None:
 
 
 def heading(text: str, *, help: str | None = None) -> None:  # noqa: A002 - Streamlit's own name for it
-    """A small heading over a piece of the card."""
-    st.caption(f"**{text.upper()}**", help=help)
+    """A small heading over a piece of the card or the page; a screen reader finds it among the page's headings."""
+    st.caption(f"## {text.upper()}", help=help)
 
 
 @contextmanager

@@ -42,7 +42,7 @@ def show_problem(
     """One card."""
     with st.container(border=True, key=f"problem-{problem.problem_id}"):
         where = f" · {problem.region or problem.plan}" if problem.region or problem.plan else ""
-        st.markdown(f"#### {plain(problem.title + where, 200)}", anchors=False)
+        st.markdown(f"### {plain(problem.title + where, 200)}", anchors=False)
         with st.container(horizontal=True, gap="small"):
             flags([BADGES[problem.state], *_owner(problem)])
         left, right = st.columns([5, 4])

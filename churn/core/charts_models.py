@@ -127,9 +127,7 @@ def drift(frame: pd.DataFrame, *, most: int = 15) -> Chart:
             alt.Tooltip("grade:N"),
         ],
     )
-    words = base.mark_text(align="left", dx=4, color="gray", clip=False).encode(
-        x=alt.X("psi:Q", scale=scale), text="said:N"
-    )
+    words = base.mark_text(align="left", dx=4, clip=False).encode(x=alt.X("psi:Q", scale=scale), text="said:N")
     limits = (
         alt.Chart(pd.DataFrame({"at": [MOVED, DRIFTED]})).mark_rule(strokeDash=[4, 4], color="gray").encode(x="at:Q")
     )
@@ -149,6 +147,28 @@ def then_and_now(frame: pd.DataFrame) -> Chart:
             tooltip=[alt.Tooltip("bin:N"), alt.Tooltip("when:N"), alt.Tooltip("share:Q", format=".1%")],
         )
         .properties(height=240)
+    )
+
+
+def drift_by_day(frame: pd.DataFrame) -> Chart:
+    """The chances' index and the most moved column's by day; `frame`: measured_on, score_psi, worst_psi."""
+    shown = frame.rename(columns={"measured_on": "day", "score_psi": "chances", "worst_psi": "most moved column"})
+    shown = shown.assign(day=pd.to_datetime(shown["day"])).melt("day", var_name="what", value_name="psi").dropna()
+    return (
+        alt.Chart(shown)
+        .mark_line(point=True)
+        .encode(
+            x=alt.X("day:T", title=None, axis=alt.Axis(format="%-d %b", grid=False)),
+            y=alt.Y("psi:Q", title="population stability index"),
+            color=alt.Color("what:N", title=None, legend=alt.Legend(orient="top")),
+            strokeDash=alt.StrokeDash("what:N", title=None),
+            tooltip=[
+                alt.Tooltip("day:T", format="%-d %B %Y"),
+                alt.Tooltip("what:N"),
+                alt.Tooltip("psi:Q", format=".3f"),
+            ],
+        )
+        .properties(height=200)
     )
 
 

@@ -53,7 +53,7 @@ def show_drift(session: Session, shown: Version, drift: pd.DataFrame, by_day: pd
         _bins(chosen.iloc[0])
     if len(by_day) > 1:
         heading("Day by day")
-        st.line_chart(by_day.set_index("measured_on"), height=200)
+        st.altair_chart(charts.drift_by_day(by_day), key="drift-by-day", alt=_said_by_day(by_day))
     table = measured[["column_name", "is_score", "psi", "grade", "customers_then", "customers_now", "measured_on"]]
     takeaway(session, "models", f"{shown.kind}-drift", table)
 
@@ -74,6 +74,12 @@ def _said(flagged: pd.DataFrame) -> str:
     if flagged.empty:
         return "Population stability index by column: none above 0.25."
     return f"Drifted: {', '.join(f'{row.column_name} {row.psi:.2f}' for row in flagged.itertuples())}."
+
+
+def _said_by_day(by_day: pd.DataFrame) -> str:
+    last = by_day.iloc[-1].rename({"score_psi": "chances", "worst_psi": "the most moved column"})
+    told = ", ".join(f"{what} {last[what]:.3f}" for what in ("chances", "the most moved column") if pd.notna(last[what]))
+    return f"Population stability index on {len(by_day)} days; the last: {told}."
 
 
 def _bins(row: pd.Series) -> None:

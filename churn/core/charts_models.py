@@ -127,7 +127,9 @@ def drift(frame: pd.DataFrame, *, most: int = 15) -> Chart:
             alt.Tooltip("grade:N"),
         ],
     )
-    words = base.mark_text(align="left", dx=4, clip=False).encode(x=alt.X("psi:Q", scale=scale), text="said:N")
+    words = base.mark_text(align="left", dx=4, color="currentColor", clip=False).encode(
+        x=alt.X("psi:Q", scale=scale), text="said:N"
+    )
     limits = (
         alt.Chart(pd.DataFrame({"at": [MOVED, DRIFTED]})).mark_rule(strokeDash=[4, 4], color="gray").encode(x="at:Q")
     )

@@ -79,7 +79,9 @@ def problem_chart(course: Sequence[Day], fixed_on: date | None, *, height: int =
     if fixed_on is not None:
         mark = pd.DataFrame({"day": [pd.Timestamp(fixed_on)], "what": ["fixed"]})
         layers.append(alt.Chart(mark).mark_rule(strokeDash=[4, 3], strokeWidth=2).encode(x="day:T"))
-        layers.append(alt.Chart(mark).mark_text(align="left", dx=4, y=8).encode(x="day:T", text="what:N"))
+        layers.append(
+            alt.Chart(mark).mark_text(align="left", dx=4, y=8, color="currentColor").encode(x="day:T", text="what:N")
+        )
     return alt.layer(*layers).properties(height=height)
 
 

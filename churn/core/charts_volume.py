@@ -66,7 +66,7 @@ def _rules(marks: Sequence[Mark]) -> Chart | None:
     base = alt.Chart(frame).encode(x="day:T", tooltip=tips)
     return alt.layer(
         base.mark_rule(strokeDash=[2, 2], opacity=0.7),
-        base.mark_text(dy=-4, fontSize=12).encode(text="number:N", y=alt.value(0)),
+        base.mark_text(dy=-4, fontSize=12, color="currentColor").encode(text="number:N", y=alt.value(0)),
     )
 
 

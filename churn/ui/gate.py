@@ -23,8 +23,8 @@ T = TypeVar("T")
 
 # Nothing here but the page's own measure: the caller's card begins where the eye is. A table's own "Download as CSV"
 # goes: it guards no formula and leaves no row in the audit; each page has an export that does. Captions, quotations,
-# shortcuts, labels of what is disabled and the letters of charts are not as pale as Streamlit's (4:1 and less on our
-# paper), what is chosen is in ink, and the page's name is a heading for whoever hears the page.
+# shortcuts, hints in boxes, labels of what is disabled and letters of charts are not as pale as Streamlit's (4:1 and
+# less on our paper), what is chosen is in ink, and the page's name is a heading for whoever hears the page.
 STYLE = """<style>
 [data-testid="stElementToolbarButton"]:has(button[aria-label*="ownload"]) {display: none;}
 [data-testid="stMainBlockContainer"] {padding-top: 4.2rem; padding-bottom: 2rem;}
@@ -35,6 +35,7 @@ STYLE = """<style>
 [data-testid="stCaptionContainer"] h2 {font-size: inherit; font-weight: 700; line-height: inherit; margin: 0 0 1rem;}
 [data-testid="stCaptionContainer"] h2 a {display: none;}
 [data-testid="stWidgetLabel"] {color: inherit;}
+[data-testid="stMain"] ::placeholder {color: currentColor; opacity: 0.8;}
 [data-testid="stVegaLiteChart"] :is([class*="role-axis"], [class*="role-legend"]) text {fill: currentColor;}
 [data-testid="stElementContainer"]:has(h1.page) {position: absolute; clip-path: inset(50%); height: 1px; width: 1px;}
 </style>"""

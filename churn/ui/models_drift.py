@@ -78,7 +78,9 @@ def _said(flagged: pd.DataFrame) -> str:
 
 def _said_by_day(by_day: pd.DataFrame) -> str:
     last = by_day.iloc[-1].rename({"score_psi": "chances", "worst_psi": "the most moved column"})
-    told = ", ".join(f"{what} {last[what]:.3f}" for what in ("chances", "the most moved column") if pd.notna(last[what]))
+    told = ", ".join(
+        f"{what} {last[what]:.3f}" for what in ("chances", "the most moved column") if pd.notna(last[what])
+    )
     return f"Population stability index on {len(by_day)} days; the last: {told}."
 
 

@@ -73,7 +73,7 @@ def app_conninfo(settings: Settings) -> str:
 
 def connect(settings: Settings, role: str) -> psycopg.Connection:
     """A connection of its own for a job, acting as `keepline_<role>` throughout. Transactions are the caller's."""
-    return _act_as(role, psycopg.connect(app_conninfo(settings), autocommit=True))
+    return _connected(app_conninfo(settings), role)
 
 
 def connect_to_read(settings: Settings, role: str, written: str) -> psycopg.Connection:
@@ -84,7 +84,7 @@ def connect_to_read(settings: Settings, role: str, written: str) -> psycopg.Conn
     if settings.replica_url is None:
         return connect(settings, role)
     conninfo = make_conninfo(settings.replica_url, dbname=settings.database, **KEEPALIVE)
-    connection = _act_as(role, psycopg.connect(conninfo, autocommit=True))
+    connection = _connected(conninfo, role)
     deadline = time.monotonic() + REPLICA_SECONDS
     while not _has_replayed(connection, written):
         if time.monotonic() > deadline:
@@ -214,8 +214,10 @@ def migrate(connection: psycopg.Connection) -> list[str]:
     return applied
 
 
-def _act_as(role: str, connection: psycopg.Connection) -> psycopg.Connection:
-    connection.execute(sql.SQL("SET ROLE {}; SET search_path = {}").format(_role(role), _book(role)))
+def _connected(conninfo: str, role: str) -> psycopg.Connection:
+    become = sql.SQL("SET ROLE {}; SET search_path = {}").format(_role(role), _book(role))
+    connection = psycopg.connect(conninfo, autocommit=True)
+    connection.execute(become)
     _in_utc(connection)
     return connection
 

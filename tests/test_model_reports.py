@@ -154,12 +154,17 @@ def test_the_trials_arms_are_those_of_a_plain_count(desk: Settings) -> None:
     assert all(arm.lift is None for arm in found.arms if arm.calls < arm.needed)
 
 
-def test_a_second_training_is_judged_beside_the_model_in_use(desk: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_training_is_judged_beside_the_model_in_use_and_waits_for_a_person(
+    desk: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(leaving, "MOST_ROWS", 600)
     monkeypatch.setattr(calls, "MOST_CONTACTS", 800)
     with db.connect(desk, "batch") as connection:
-        champion = registry.current(connection)["risk"].model_version
+        in_use = {kind: row.model_version for kind, row in registry.current(connection).items()}
+        champion = in_use["risk"]
         results = {one.kind: one for one in training.train(desk, progress=lambda _: None, by="Ann")}
+        assert {kind: row.model_version for kind, row in registry.current(connection).items()} == in_use
+        assert all(one.model_version > max(in_use.values()) for one in results.values())
         rivalry = results["risk"].metrics["rivalry"]
         assert rivalry["champion"] == champion
         assert rivalry["has_seen_some"]  # the data have not moved on since

@@ -36,7 +36,7 @@ TREATED = {
     "desk.trend_leavers": "deleted", "desk.trend_forbidden": "deleted", "desk.prediction_samples": "deleted",
     "desk.problem_customers": "deleted", "desk.escalation_scores": "deleted",
     "desk.broken_notes": "deleted", "desk.case_notes": "deleted", "desk.billing_applied": "kept",
-    "desk.telephony_events": "deleted",
+    "desk.telephony_events": "deleted", "desk.fresh_scores": "deleted",
 }  # fmt: skip
 
 
@@ -265,7 +265,7 @@ def test_a_company_with_its_own_views_is_told_that_its_source_must_erase_too(wor
         "CREATE TABLE public.theirs AS SELECT * FROM feed.customers; TRUNCATE feed.customers; "
         "CREATE OR REPLACE VIEW crm.customers AS SELECT customer_id, name, phone, email, joined_on, segment, region, "
         "language, currency, is_vulnerable, is_do_not_offer, attributes FROM public.theirs; "
-        "GRANT SELECT ON public.theirs TO keepline_owner; SELECT desk.make_reading_views()"
+        "GRANT SELECT ON public.theirs TO keepline_mapper; SELECT desk.make_reading_views()"
     )
     assert privacy.erase(world.database, world["adi"], "C1", reason="asked").source_too
     assert places_of(world.owner, "quillfeather") == []

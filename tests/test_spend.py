@@ -219,7 +219,7 @@ def test_the_report_role_reads_its_schema_and_nothing_else(world: World) -> None
         "AND has_any_column_privilege('keepline_report', c.oid, "
         "'SELECT, INSERT, UPDATE') ORDER BY 1"
     ).fetchall()
-    assert readable == [("report.concessions",), ("report.month_closes",)]
+    assert readable == [("report.concessions",), ("report.month_closes",), ("report.outbox",)]
     for relation in ("desk.ledger", "crm.customers", "masked.customers"):
         with world.owner.transaction(force_rollback=True):
             world.owner.execute("SET LOCAL ROLE keepline_report")

@@ -17,7 +17,7 @@ from churn import db, registry, scoring, store, training
 from churn.core.demand import EffectInUse
 from churn.core.fitted import Fitted
 from churn.settings import PROJECT, Settings
-from churn.training import calls, leaving
+from churn.training import leaving
 from tests.factories import put, put_customer
 
 
@@ -69,16 +69,6 @@ def test_scoring_again_gives_the_same_to_the_last_digit(desk: Settings) -> None:
         assert connection.execute(ask).fetchall() == before
 
 
-def test_a_second_training_waits_for_a_person(desk: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leaving, "MOST_ROWS", 400)
-    monkeypatch.setattr(calls, "MOST_CONTACTS", 800)
-    with db.connect(desk, "batch") as connection:
-        in_use = {kind: row.model_version for kind, row in registry.current(connection).items()}
-        results = training.train(desk, progress=lambda _: None, by="Ann")
-        assert {kind: row.model_version for kind, row in registry.current(connection).items()} == in_use
-        assert all(result.model_version > max(in_use.values()) for result in results)
-
-
 def test_a_company_too_small_gets_refusals_in_sentences(database: Settings, owner: psycopg.Connection) -> None:
     put(owner, "company", data_until="2026-11-15T00:00Z")
     for number in range(20):
@@ -109,13 +99,13 @@ def test_a_killed_scoring_leaves_the_scores_of_before(desk: Settings) -> None:
     with psycopg.connect(db.admin_conninfo(desk), autocommit=True) as connection:
         before = connection.execute(ask).fetchall()
         process = subprocess.Popen(
-            [sys.executable, "-m", "churn", "score", "--database", desk.database],
+            [sys.executable, "-m", "churn", "score", "--full", "--database", desk.database],
             cwd=PROJECT, env=os.environ.copy(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         deadline = time.monotonic() + 60
         busy = (
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-            "AND pid <> pg_backend_pid() AND query LIKE '%COPY fresh_scores%'"
+            "AND pid <> pg_backend_pid() AND query LIKE '%COPY desk.fresh_scores%'"
         )
         while connection.execute(busy).fetchone() == (0,) and time.monotonic() < deadline:
             pass

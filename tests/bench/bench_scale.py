@@ -110,12 +110,17 @@ def measured(act: Callable[..., str], *asked: Any) -> Took:
 
 def _timed(act: Callable[..., str], asked: tuple[Any, ...]) -> Took:
     settings: Settings = asked[0]
-    began, cpu = time.perf_counter(), _cpu_of_postgres(settings)
+    began, cpu = time.perf_counter(), _cpu_of_us() + _cpu_of_postgres(settings)
     said = act(*asked)
+    seconds, cpu = time.perf_counter() - began, _cpu_of_us() + _cpu_of_postgres(settings) - cpu
+    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return Took(seconds, cpu, peak / 1024, said)
+
+
+def _cpu_of_us() -> float:
+    """Seconds of this process, what it imported before the step included, and of its children that ended."""
     used = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-    own = sum(one.ru_utime + one.ru_stime for one in used)
-    peak = max(one.ru_maxrss for one in used) / 1024
-    return Took(time.perf_counter() - began, own + _cpu_of_postgres(settings) - cpu, peak, said)
+    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def _cpu_of_postgres(settings: Settings) -> float:

@@ -37,7 +37,7 @@ STYLE = """<style>
 [data-testid="stWidgetLabel"] {color: inherit;}
 [data-testid="stMain"] ::placeholder {color: currentColor; opacity: 0.8;}
 [data-testid="stVegaLiteChart"] :is([class*="role-axis"], [class*="role-legend"]) text {fill: currentColor;}
-[data-testid="stElementContainer"]:has(h1.page) {position: absolute; clip-path: inset(50%); height: 1px; width: 1px;}
+.st-key-page_name {position: absolute; clip-path: inset(50%); height: 1px; width: 1px; overflow: hidden;}
 </style>"""
 ICON = "📞"  # drawn by the browser; an icon by name would be fetched from somebody else's server
 # page → title, icon, who may see it
@@ -89,7 +89,8 @@ def gate(page: str) -> Session:
     """Who is here, and may they see this page? Stops the run with a sentence when not."""
     title, _, roles = PAGES[page]
     st.set_page_config(page_title=f"{title} · Keepline", page_icon=ICON, layout="wide")
-    st.html(f'{STYLE}<h1 class="page">{title}</h1>')
+    st.html(STYLE)
+    st.container(key="page_name").title(title, anchor=False)  # for who listens to the page
     found = _arrived.get() or _arrive()
     _arrived.set(None)
     if isinstance(found, sign_in.NotHere):

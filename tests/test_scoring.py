@@ -47,8 +47,16 @@ def book(desk: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 def test_a_night_without_news_scores_nobody_anew(book: Settings) -> None:
     before = scores(book)
-    assert score(book) == scoring.Scored(len(before), 0)
-    assert scores(book) == before
+    with psycopg.connect(db.admin_conninfo(book), autocommit=True) as owner:
+        owner.execute("UPDATE desk.scores SET as_of = '2020-01-01'")  # nothing of theirs has changed for years
+        assert score(book) == scoring.Scored(len(before), 0)
+        assert scores(book) == before
+        (age,) = owner.execute(
+            "SELECT a.scores_seconds - extract(epoch FROM clock_timestamp() - c.data_until) FROM ("
+            + query("operations", "ages")
+            + ") a, desk.company c"
+        ).fetchone() or (None,)
+        assert age == pytest.approx(0, abs=60)  # the run's, not that of the last change
 
 
 def test_only_whose_inputs_changed_are_scored_anew_and_all_come_out_as_in_a_full_run(book: Settings) -> None:

@@ -16,7 +16,7 @@ WHERE refused_at > clock_timestamp() - interval '1 hour' GROUP BY code
 -- Requests that wait, and in seconds the age of scores, imports and the oldest row not yet sealed; NULL: none.
 SELECT (SELECT count(*) FROM desk.approval_requests r
         WHERE r.state = 'asked' AND r.expires_at > clock_timestamp()) AS approvals_waiting,
-    extract(epoch FROM clock_timestamp() - (SELECT max(s.as_of) FROM desk.scores s))::float8 AS scores_seconds,
+    extract(epoch FROM clock_timestamp() - (SELECT max(r.as_of) FROM desk.scoring_runs r))::float8 AS scores_seconds,
     extract(epoch FROM clock_timestamp() - (SELECT max(f.imported_at) FROM feed.files f))::float8 AS import_seconds,
     extract(epoch FROM clock_timestamp() - least(
         (SELECT min(t.happened_at) FROM desk.audit_trail t WHERE t.source = 'audit' AND t.id > coalesce((

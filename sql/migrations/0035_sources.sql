@@ -148,7 +148,7 @@ CREATE FUNCTION desk.propose_mapping(_mapping_id bigint) RETURNS void
 BEGIN
     PERFORM desk.require_role(desk.me(), 'administrator');
     IF NOT EXISTS (SELECT FROM desk.mappings m WHERE m.mapping_id = _mapping_id) THEN
-        PERFORM desk.refuse('KL881', 'There is no such mapping.');
+        PERFORM desk.refuse('KL811', 'There is no such mapping.');
     END IF;
     PERFORM desk.hang_views(_mapping_id, 'proposed');
 END $$;
@@ -188,19 +188,19 @@ BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('move_mapping', 35));
     SELECT jsonb_build_object('source', c.source, 'data_until', c.data_until) INTO _before FROM desk.company c;
     IF NOT FOUND THEN
-        PERFORM desk.refuse('KL885', 'Say first whose company this is: its name, time zone, currency and telephone region.');
+        PERFORM desk.refuse('KL815', 'Say first whose company this is: its name, time zone, currency and telephone region.');
     END IF;
     SELECT m.title INTO _title FROM desk.mappings m WHERE m.mapping_id = _mapping_id;
     IF _mapping_id IS NOT NULL AND NOT FOUND THEN
-        PERFORM desk.refuse('KL881', 'There is no such mapping.');
+        PERFORM desk.refuse('KL811', 'There is no such mapping.');
     ELSIF coalesce(btrim(_reason), '') = '' THEN
-        PERFORM desk.refuse('KL884', 'Say in a few words why.');
+        PERFORM desk.refuse('KL814', 'Say in a few words why.');
     END IF;
     SELECT v.mapping_id, coalesce(CASE WHEN v.mapping_id IS NOT NULL THEN v.before END, _before) INTO _current, _before
     FROM (SELECT) one LEFT JOIN (SELECT * FROM desk.mapping_moves ORDER BY move_id DESC LIMIT 1) v ON true;
     IF _current IS NOT DISTINCT FROM _mapping_id AND to_regclass('crm.customers') IS NOT NULL
         AND to_regclass('crm.subscriptions') IS NOT NULL AND to_regclass('crm.contacts') IS NOT NULL THEN
-        PERFORM desk.refuse('KL883', CASE WHEN _mapping_id IS NULL THEN 'The views are the feed''s own already.'
+        PERFORM desk.refuse('KL813', CASE WHEN _mapping_id IS NULL THEN 'The views are the feed''s own already.'
                                           ELSE 'This mapping is in force already.' END);
     END IF;
     PERFORM desk.hang_views(_mapping_id, 'crm');
@@ -227,7 +227,7 @@ BEGIN
     _me := desk.who(_token);
     PERFORM desk.require_role(_me, 'administrator');
     IF EXISTS (SELECT FROM desk.mappings m WHERE m.mapping_id = _mapping_id AND m.sha256 IS DISTINCT FROM _sha256) THEN
-        PERFORM desk.refuse('KL882', 'This is not the mapping you have read; look at it again.');
+        PERFORM desk.refuse('KL812', 'This is not the mapping you have read; look at it again.');
     END IF;
     RETURN desk.done(desk.move_mapping(_me, _me.staff_id, _mapping_id, _reason)::text);
 EXCEPTION WHEN OTHERS THEN

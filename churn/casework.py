@@ -166,7 +166,7 @@ def open_case(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """How a call ended: `outcome` is deflected, cancelled, resolved, call_back or dropped."""
+    """How a call ended: `outcome` is a `records.Outcome`; and what was heard on it."""
 
     outcome: str
     contact_reason: str | None = None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from churn import secrets_file
 
 ROLES = ("agent", "supervisor", "leader", "finance", "analyst", "administrator")
 SHORTEST_COOKIE_SECRET = 32  # characters: whoever guesses it signs in as anybody
@@ -85,12 +86,11 @@ def provider(secrets: Mapping[str, Any]) -> Provider | None:
 def provider_in(files: Sequence[Path]) -> Provider | None:
     """The provider the secrets files name, a later one before an earlier. Raises BadSecrets."""
     secrets: dict[str, Any] = {}
-    for path in files:
-        if path.is_file():
-            try:
-                secrets |= tomllib.loads(path.read_text("utf-8"))
-            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
-                raise BadSecrets(f"{path} cannot be read: {fault}") from None
+    try:
+        for held in secrets_file.contents(files):
+            secrets |= held
+    except secrets_file.NoSecret as fault:
+        raise BadSecrets(str(fault)) from None
     return provider(secrets)
 
 

@@ -22,7 +22,7 @@ from churn import (
     voice_nights,
     volume_nights,
 )
-from churn.policies.stored import policy_in_force
+from churn.policies.stored import policy_of_job
 from churn.settings import Settings
 
 Tell = Callable[[str], None]
@@ -93,11 +93,7 @@ def _escalations(settings: Settings, tell: Tell) -> str:
 
 
 def _policy_lab(settings: Settings, tell: Tell) -> object:
-    database = db.open_database(settings, size=1)
-    try:
-        return replay_nights.prepare(settings, policy_in_force(database, "batch"), progress=tell)
-    finally:
-        database.close()
+    return replay_nights.prepare(settings, policy_of_job(settings), progress=tell)
 
 
 def _seals(settings: Settings, _tell: Tell) -> str:

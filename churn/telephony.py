@@ -12,11 +12,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import get_args
 from urllib.parse import urlencode
 from uuid import UUID
 
 from churn import secrets_file
 from churn.core.grants import Session
+from churn.core.records import Outcome
 from churn.db import Database
 from churn.gateway import record, rows_of, verdict
 
@@ -24,7 +26,7 @@ NEEDED = ("event", "contact", "ended", "expires", "signature")
 NAMES = (*NEEDED, "agent", "disposition")
 LONGEST = 128
 LONGEST_LIFE = 86_400  # seconds a link may be good for
-OUTCOMES = ("deflected", "cancelled", "resolved", "call_back", "dropped")
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 
 class BadLink(ValueError):

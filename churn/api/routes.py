@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
@@ -62,9 +63,9 @@ Key = Annotated[
 Id = Annotated[UUID, Path()]
 
 
-def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def refusals(*statuses: int, common: Sequence[int] = COMMON) -> dict[int | str, dict[str, Any]]:
     """The nos of an address, for the OpenAPI document."""
-    return {status: {"description": "See the problem’s sentence."} for status in sorted({*COMMON, *statuses})}
+    return {status: {"description": "See the problem’s sentence."} for status in sorted({*common, *statuses})}
 
 
 @router.post("/decisions", tags=["decisions"], status_code=201, responses=refusals(404, 409, 429))
@@ -79,7 +80,7 @@ def decision(decision_id: Id, desk: DeskHere, me: OnDesk) -> schemas.Decision:
     """A decision as it was told, with what became of it."""
     found = acts.decision(desk.database, me, decision_id)
     if found is None:
-        raise Refused(404, "There is no such decision of yours.")
+        raise acts.not_there("decision")
     return found
 
 
@@ -130,9 +131,7 @@ def health(desk: DeskHere) -> JSONResponse:
     return JSONResponse(told.model_dump(), 200 if is_ready else 503)
 
 
-LINKED: dict[int | str, dict[str, Any]] = {
-    status: {"description": "See the problem’s sentence."} for status in (403, 404, 409, 413, 422, 503)
-}
+LINKED = refusals(403, 404, 409, 413, 422, 503, common=())  # without a key: the signature is the proof
 
 
 @calls.get("/call-ended", tags=["telephony"], operation_id="call_ended", responses=LINKED)

@@ -8,6 +8,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from churn.core.records import Outcome
+
 LARGEST = 2**53 - 1  # what every JSON reader keeps exactly
 MOST_BOOKINGS = 200
 
@@ -33,7 +35,6 @@ Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Amount = Annotated[int, Field(ge=0, le=LARGEST, description="Minor units."), WHOLE]
 Months = Annotated[int, Field(ge=1, le=120), WHOLE]
 Fault = Literal["ours", "theirs", "shared", "none"]
-Outcome = Literal["deflected", "cancelled", "resolved", "call_back", "dropped"]
 
 
 class Taken(BaseModel):

@@ -7,8 +7,12 @@ import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from churn.commands import shared
+
+if TYPE_CHECKING:
+    from churn.api.keys import Key
 
 
 def add(command: shared.Command) -> None:
@@ -162,10 +166,7 @@ def outbox(asked: argparse.Namespace) -> int:
     return 1 if found else 0
 
 
-def _told_key(one: object) -> str:
-    from churn.api.keys import Key
-
-    assert isinstance(one, Key)  # noqa: S101 - for the reader and the type checker
+def _told_key(one: Key) -> str:
     used = f"last used {one.last_used_at:%Y-%m-%d}" if one.last_used_at else "never used"
     now = datetime.now(UTC)
     end = (

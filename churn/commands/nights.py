@@ -149,17 +149,12 @@ def spend(_asked: argparse.Namespace) -> int:
 
 def replay_log(_asked: argparse.Namespace) -> int:
     """Settled calls of the last months, made ready for the policy page."""
-    from churn import db, replay_nights
-    from churn.policies.stored import policy_in_force
+    from churn import replay_nights
+    from churn.policies.stored import policy_of_job
 
     settings, progress = shared.existing(), shared.Progress()
-    database = db.open_database(settings, size=2)
-    try:
-        policy = policy_in_force(database, "batch")
-    finally:
-        database.close()
     with progress.step("Replay"):
-        print(replay_nights.prepare(settings, policy, progress=progress))
+        print(replay_nights.prepare(settings, policy_of_job(settings), progress=progress))
     return 0
 
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Literal
+
+Outcome = Literal["deflected", "cancelled", "resolved", "call_back", "dropped"]
+"""How a call ended."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ A published version never changes, so its rows are read once and kept; which one
 from __future__ import annotations
 
 from collections import OrderedDict
+from contextlib import closing
 from datetime import date, datetime
 from threading import Lock
 from typing import TypeVar
@@ -38,11 +39,13 @@ def policy_in_force(database: Database, who: Session | str, at: datetime | None 
 
 def economics_in_force(settings: Settings, today: date) -> Economics:
     """What a night reckons worth with: as the policy in force says, the usual where there is none."""
-    database = open_database(settings, size=1)
-    try:
-        return economics_of(policy_in_force(database, "batch"), today)
-    finally:
-        database.close()
+    return economics_of(policy_of_job(settings), today)
+
+
+def policy_of_job(settings: Settings) -> Policy | None:
+    """The policy in force now, for a job that asks the database nothing else by the pool; None before the first."""
+    with closing(open_database(settings, size=1)) as database:
+        return policy_in_force(database, "batch")
 
 
 def policy_version(database: Database, who: Session | str, version: int) -> Policy | None:

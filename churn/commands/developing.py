@@ -12,11 +12,13 @@ from churn.commands import shared
 
 
 def add(command: shared.Command) -> None:
-    """test, lint, bench, audit-dependencies."""
+    """test, lint, bench, texts, audit-dependencies."""
     command("test", test, "all checks and tests; what follows is handed to pytest")
     command("lint", lint, "formatting, lint and types")
     bench_ = command("bench", bench, "benchmarks of tests/bench, all or one")
     bench_.add_argument("name", nargs="?")
+    texts_ = command("texts", texts, "the texts a language does not have yet, as a .po file to fill in")
+    texts_.add_argument("language", help="its code, as a folder of texts/ is called")
     command("audit-dependencies", audit_dependencies, "known holes of the packages installed; needs the internet")
 
 
@@ -54,6 +56,20 @@ def bench(asked: argparse.Namespace) -> int:
         print(f"— {name}", flush=True)
         codes.append(subprocess.run([sys.executable, "-m", f"tests.bench.{name}"], cwd=PROJECT, check=False).returncode)
     return max(codes, default=0)
+
+
+def texts(asked: argparse.Namespace) -> int:
+    """What is not translated yet goes to the standard output; 1 when there is any."""
+    from babel.messages.pofile import write_po
+
+    from churn.languages import languages, untranslated
+
+    if asked.language not in languages():
+        raise shared.NotYet(f"There is no folder texts/{asked.language}. Make it, and ask again.")
+    missing = untranslated(asked.language)
+    write_po(sys.stdout.buffer, missing, omit_header=True, include_lineno=False)
+    print(f"{len(missing)} texts are not translated yet.", file=sys.stderr)
+    return 1 if len(missing) else 0
 
 
 def audit_dependencies(_asked: argparse.Namespace) -> int:

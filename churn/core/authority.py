@@ -10,7 +10,8 @@ import math
 from collections.abc import Iterator
 from datetime import date, timedelta
 
-from churn.core.limits import FINANCE, SUPERVISOR, TIME, Limit, Spending, in_days, show
+from churn.core.limits import FINANCE, SUPERVISOR, TIME, Limit, Spending, in_days
+from churn.core.money import show
 from churn.core.policy import ROLES, Authority, Case, Instrument, Policy, Rule, Ruling, answers, authority_for
 from churn.core.pricing import day_headroom
 

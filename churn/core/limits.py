@@ -10,14 +10,12 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from functools import lru_cache
 from typing import Any
 
-from churn.core import money
+from churn.core.money import show
 from churn.core.policy import Answer, Case, Instrument, Policy, Ruling
 from churn.core.words import count, day
 
-show = lru_cache(maxsize=4096)(money.show)  # the same few amounts in every sentence
 NOBODY, FINANCE, TIME, SUPERVISOR = "nobody", "finance", "time", "supervisor"  # who lifts a limit, hardest first
 BY_MONTH = ("monthly", "free_months")
 HARDNESS = {who: rank for rank, who in enumerate((NOBODY, FINANCE, TIME, SUPERVISOR))}

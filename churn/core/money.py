@@ -10,9 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
+
+from churn.core.language import Language, current
 
 ROUNDING = ROUND_HALF_EVEN
 LARGEST = 2**63 - 1  # a bigint
@@ -54,18 +57,21 @@ def to_major(minor: int, currency: str) -> Decimal:
 
 
 def parse(text: str, currency: str) -> int:
-    """Minor units of a written amount: `1140`, `£1,140.50`, `-5`, `GBP 20`. Never rounds.
+    """Minor units of a written amount, in the language spoken here: `1140`, `£1,140.50`, `-5`, `GBP 20`. Never rounds.
 
-    Raises ValueError, with a sentence, on anything else: a decimal comma, groups that are not of three digits, another
-    currency, or more decimals than the currency has.
+    Raises ValueError, with a sentence, on anything else: another language's decimals, groups that are not of three
+    digits, another currency, or more decimals than the currency has.
     """
-    digits = exponent(currency)
-    rest = text.strip().replace("−", "-")
+    digits, language = exponent(currency), current()
+    rest = language.read(text.strip().replace("−", "-"))
     sign = -1 if rest.startswith("-") else 1
     rest = rest[1:].lstrip() if sign < 0 else rest
     for mark in (currency, SYMBOLS.get(currency)):
         if mark and rest.startswith(mark):
             rest = rest[len(mark) :].lstrip()
+            break
+        if mark and language.is_mark_after and rest.endswith(mark):
+            rest = rest[: -len(mark)].rstrip()
             break
     found = _AMOUNT.fullmatch(rest)
     if not found:
@@ -77,12 +83,22 @@ def parse(text: str, currency: str) -> int:
 
 
 def show(minor: int, currency: str) -> str:
-    """The amount as shown: `£1,140`, `£1,140.50`, `−£5`, `¥900`, `KWD 1.250`; decimals only where not zero."""
+    """The amount as shown: `£1,140`, `£1,140.50`, `−£5`, `¥900`, `KWD 1.250`; decimals only where not zero.
+
+    Where the language spoken here puts the mark last: `1.140,50 £`.
+    """
+    return _written(int(minor), currency, current())
+
+
+@lru_cache(maxsize=4096)  # the same few amounts in every sentence
+def _written(minor: int, currency: str, language: Language) -> str:
     digits = exponent(currency)
-    whole, part = divmod(abs(int(minor)), 10**digits)
-    mark = SYMBOLS.get(currency, f"{currency} ")
-    decimals = f".{part:0{digits}d}" if part else ""
-    return f"{'−' if minor < 0 else ''}{mark}{whole:,}{decimals}"
+    whole, part = divmod(abs(minor), 10**digits)
+    mark, sign = SYMBOLS.get(currency, currency), "−" if minor < 0 else ""
+    amount = language.write(f"{whole:,}.{part:0{digits}d}" if part else f"{whole:,}")
+    if language.is_mark_after:
+        return f"{sign}{amount}\u00a0{mark}"
+    return f"{sign}{mark}{' ' if mark == currency else ''}{amount}"
 
 
 def _bigint(minor: int) -> int:

@@ -16,8 +16,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from churn.core.limits import show
-from churn.core.money import to_minor
+from churn.core.money import show, to_minor
 from churn.core.policy import Case, Policy, Rule, answers
 from churn.core.records import CallerFacts, ChangeEvent
 from churn.core.words import count, day

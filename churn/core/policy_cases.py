@@ -22,7 +22,8 @@ from typing import Any
 
 from churn.core import money
 from churn.core.bounds import Bounds, bounds
-from churn.core.limits import Budget, Earlier, Spending, show
+from churn.core.limits import Budget, Earlier, Spending
+from churn.core.money import show
 from churn.core.policy import FLAGS, ROLES, WORDS, Case, Policy
 
 MOST_CASES = 500

@@ -8,7 +8,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from churn.core.limits import show
+from churn.core.money import show
 from churn.core.policy import Authority, Instrument, Policy, Rule, conditions
 from churn.core.policy_problems import in_words
 

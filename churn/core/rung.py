@@ -8,8 +8,7 @@ from typing import Any
 
 from churn.core.bill import Bill
 from churn.core.choice import DEFAULT_ONLY, EVIDENCE, TABLE, Choice, Plan, Weighed
-from churn.core.limits import show
-from churn.core.money import exponent
+from churn.core.money import exponent, show
 from churn.core.policy import Policy, schedule
 from churn.core.question import NO_EVIDENCE, Curve, Question
 from churn.core.terms import bill_of, title_of

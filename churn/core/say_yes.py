@@ -8,7 +8,8 @@ from typing import Any
 
 from churn.core.bounds import with_limits
 from churn.core.choice import AGAINST, DEFAULT_ONLY, EVIDENCE, TABLE, Choice, Plan, Weighed
-from churn.core.limits import NOBODY, SUPERVISOR, TIME, Limit, as_plain, show
+from churn.core.limits import NOBODY, SUPERVISOR, TIME, Limit, as_plain
+from churn.core.money import show
 from churn.core.rung import CEILING, OWED, Facts, Rung
 from churn.core.words import day
 

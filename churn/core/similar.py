@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from churn.core.limits import show
-from churn.core.money import exponent
+from churn.core.money import exponent, show
 from churn.core.question import logit
 from churn.core.words import spoken
 

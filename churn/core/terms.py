@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from churn.core.bill import Bill, by_month, with_credit, with_pause, with_price
-from churn.core.limits import longest_term, show
+from churn.core.limits import longest_term
+from churn.core.money import show
 from churn.core.policy import Instrument
 from churn.core.question import Ask, Lever
 from churn.core.words import count

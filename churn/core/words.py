@@ -6,9 +6,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from churn.core.language import current, number, t, tc, tn
 from churn.core.money import show, to_minor
-
-MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def day(when: date | datetime, today: date, time_zone: str = "UTC") -> str:
@@ -16,13 +15,18 @@ def day(when: date | datetime, today: date, time_zone: str = "UTC") -> str:
     if isinstance(when, datetime):
         when = when.astimezone(ZoneInfo(time_zone)).date()
     year = "" if when.year == today.year else f" {when.year}"
-    return f"{when.day} {MONTHS[when.month - 1]}{year}"
+    return f"{_day(when)}{year}"
+
+
+def _day(when: date) -> str:
+    language = current()
+    return language.day.format(day=when.day, month=language.months[when.month - 1])
 
 
 def moment(when: datetime, time_zone: str) -> str:
     """`3 Nov 2026 14:05`, on the desk's own clock."""
     local = when.astimezone(ZoneInfo(time_zone))
-    return f"{local.day} {MONTHS[local.month - 1]} {local.year} {local:%H:%M}"
+    return f"{_day(local)} {local.year} {local:%H:%M}"
 
 
 def whole_months(since: date, until: date) -> int:
@@ -34,9 +38,9 @@ def span(since: date, until: date) -> str:
     """`6 y 2 m`, `4 m`, `12 days`: how long somebody has been a customer."""
     months = whole_months(since, until)
     if months < 1:
-        return count(max((until - since).days, 0), "day")
+        return tn(max((until - since).days, 0), "{n} day", "{n} days")
     years, rest = divmod(months, 12)
-    return " ".join(part for part in (f"{years} y" if years else "", f"{rest} m" if rest else "") if part)
+    return " ".join(part for part in (t("{n} y", n=years) if years else "", t("{n} m", n=rest) if rest else "") if part)
 
 
 def count(n: int, noun: str) -> str:
@@ -47,11 +51,11 @@ def count(n: int, noun: str) -> str:
 def duration(seconds: float) -> str:
     """`under a second`, `42 s`, `3 min 10 s`, `1 h 4 min`: a time that was measured, in its two largest units."""
     if seconds < 1:
-        return "under a second"
+        return t("under a second")
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    parts = ((hours, "h"), (minutes, "min"), (rest, "s")) if not hours else ((hours, "h"), (minutes, "min"))
-    return " ".join(f"{n} {unit}" for n, unit in parts if n)
+    parts = ((hours, t("h")), (minutes, t("min")), (rest, t("s")))
+    return " ".join(f"{n} {unit}" for n, unit in (parts[:2] if hours else parts) if n)
 
 
 def ordinal(n: int) -> str:
@@ -71,19 +75,21 @@ def percent(share: float) -> str:
         return "<1 %"
     if 0.99 < share < 1:
         return ">99 %"
-    return f"{share * 100:.0f} %"
+    return f"{number(share * 100)} %"
 
 
 def points(share: float) -> str:
     """`+8 points`, `+0.6 points`: a difference of chances; a decimal only where a whole number would say too little."""
     shown = share * 100
-    text = f"{shown:+.1f} points" if abs(shown) < 1.95 else f"{shown:+.0f} points"
-    return text.replace("-", "−")
+    return t("{n} points", n=number(shown, 1 if abs(shown) < 1.95 else 0, is_signed=True))
 
 
 def spoken(code: str) -> str:
-    """A code as words: `move_home` and `MoveHome` → `move home`; short capitals stay (`TV`)."""
+    """A code as words: `move_home` and `MoveHome` → `move home`; short capitals stay (`TV`).
+
+    Codes are the company's own: those that `texts/*/codes.po` knows are said in the language spoken here.
+    """
     parted = "".join(f" {c}" if c.isupper() and i and code[i - 1].islower() else c for i, c in enumerate(code))
-    return " ".join(
-        w if w.isupper() and len(w) <= 4 else w.lower() for w in parted.replace("_", " ").replace("-", " ").split()
-    )
+    parts = parted.replace("_", " ").replace("-", " ").split()
+    said = " ".join(part if part.isupper() and len(part) <= 4 else part.lower() for part in parts)
+    return tc("code", said)

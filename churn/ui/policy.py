@@ -7,7 +7,7 @@ from datetime import date
 import pandas as pd
 import streamlit as st
 
-from churn.core.limits import show
+from churn.core.money import show
 from churn.core.policy import Policy
 from churn.core.policy_diff import about, differences, in_force_on, value_of
 from churn.core.words import spoken

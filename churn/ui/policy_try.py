@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from churn.core.effect import ConcessionEffect
-from churn.core.limits import show
+from churn.core.money import show
 from churn.core.offer import Ladder
 from churn.core.policy import FAULTS, FLAGS, Policy
 from churn.core.policy_try import Tried, try_case

@@ -11,9 +11,10 @@ import streamlit as st
 
 from churn import ledger, offers
 from churn.core.grants import Headroom, Request
+from churn.core.language import current
 from churn.core.money import show, to_major, to_minor
 from churn.core.similar import PastCase
-from churn.core.words import MONTHS, percent, spoken
+from churn.core.words import percent, spoken
 from churn.refusals import NotSignedIn, Refusal, RoleChanged, SessionEnded
 from churn.ui.gate import Session
 from churn.ui.pieces import UNANSWERED, plain
@@ -139,7 +140,7 @@ def _past(case: PastCase, currency: str) -> str:
     given = [*(["a fix"] if case.is_fixed else [])]
     given += [f"{show(case.amount, currency)} {spoken(case.instrument)}"] if case.instrument else []
     about = [
-        f"{MONTHS[case.month.month - 1]} {case.month.year}",
+        f"{current().months[case.month.month - 1]} {case.month.year}",
         spoken(case.contact_reason) if case.contact_reason else None,
         case.plan,
         f"{case.tenure_months} months with us" if case.tenure_months is not None else None,

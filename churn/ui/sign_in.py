@@ -18,7 +18,7 @@ from churn import db, faults, identity, ledger, store
 from churn.core import records
 from churn.core.grants import Session
 from churn.refusals import Busy, NotSignedIn, PersonUnknown, ReadOnly, RoleChanged, SessionEnded, Unconfirmed
-from churn.ui import connection
+from churn.ui import connection, speech
 
 GRANTS = "grants"  # where a tab keeps its session
 
@@ -97,7 +97,8 @@ def show_door(nobody: NotHere) -> NoReturn:
 
 
 def show_person(arrival: Arrival) -> None:
-    """In the sidebar: who one is, and the way out."""
+    """In the sidebar: the language one reads, who one is, and the way out."""
+    speech.pick()
     if provider() is None:
         return
     with st.sidebar:

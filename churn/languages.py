@@ -1,0 +1,93 @@
+"""The languages the desk speaks: English in the code, each other one in the `.po` files of `texts/<code>/`."""
+
+from __future__ import annotations
+
+from functools import cache
+from gettext import c2py
+from pathlib import Path
+
+from babel import Locale
+from babel.messages.catalog import Catalog, Message
+from babel.messages.extract import extract
+from babel.messages.pofile import read_po
+
+from churn.core.language import ENGLISH, IN, Language
+from churn.settings import PROJECT
+
+TEXTS = PROJECT / "texts"
+KEYWORDS = {"t": (1,), "mark": (1,), "tc": ((1, "c"), 2), "tn": (2, 3)}  # of `churn.core.language`; where texts stand
+
+
+@cache
+def languages() -> dict[str, Language]:
+    """Every language by its code, English first."""
+    others = sorted(folder.name for folder in TEXTS.iterdir() if folder.is_dir())
+    return {ENGLISH.code: ENGLISH} | {code: _read(code) for code in others}
+
+
+def language_of(asked: str | None) -> Language:
+    """The language for a browser's or a person's wish (`de`, `de-AT`); English when it is not spoken."""
+    return languages().get((asked or "").replace("_", "-").split("-")[0].lower(), ENGLISH)
+
+
+def files(code: str) -> list[Path]:
+    """The files of a language, by subject."""
+    return sorted((TEXTS / code).glob("*.po"))
+
+
+def read(path: Path) -> Catalog:
+    """One file of texts. Raises PoFileError with the line that is not in order."""
+    with path.open("rb") as file:
+        return read_po(file, locale=path.parent.name, abort_invalid=True)
+
+
+def texts_of_code() -> Catalog:
+    """Every text the code says, with the files it stands in: what a language must have."""
+    found = Catalog()
+    for path in sorted([PROJECT / "app.py", *PROJECT.glob("pages/*.py"), *PROJECT.glob("churn/**/*.py")]):
+        where = path.relative_to(PROJECT).as_posix()
+        with path.open("rb") as file:
+            for _, text, _, context in extract("python", file, keywords=KEYWORDS):
+                found.add(text, locations=[(where, 0)], context=context)
+    return found
+
+
+def untranslated(code: str) -> Catalog:
+    """The texts of the code that a language does not have yet, ready to be filled in."""
+    texts, missing = languages()[code].texts, Catalog(locale=code)
+    for message in texts_of_code():
+        if message.id and key_of(message) not in texts:
+            missing.add(message.id, locations=message.locations, context=message.context)
+    return missing
+
+
+def key_of(message: Message) -> str:
+    """What a language's texts go by: the English text, or its singular, behind its context."""
+    one = _forms(message.id)[0]
+    return f"{message.context}{IN}{one}" if message.context else one
+
+
+def _read(code: str) -> Language:
+    locale, texts, form = Locale.parse(code), dict[str, tuple[str, ...]](), ENGLISH.form
+    for catalog in map(read, files(code)):
+        form = c2py(catalog.plural_expr)
+        for message in catalog:
+            if message.id and all(said := _forms(message.string)):
+                texts[key_of(message)] = said
+    symbols = locale.number_symbols["latn"]
+    day_first = locale.date_formats["medium"].pattern
+    return Language(
+        code=code,
+        name=(locale.get_display_name(code) or code).capitalize(),
+        texts=texts,
+        form=form,
+        decimal=symbols["decimal"],
+        group=symbols["group"],
+        is_mark_after=locale.currency_formats["standard"].pattern.strip().endswith("¤"),
+        months=tuple(locale.months["format"]["abbreviated"][month] for month in range(1, 13)),
+        day="{day}. {month}" if day_first.startswith("dd.") else "{day} {month}",
+    )
+
+
+def _forms(text: object) -> tuple[str, ...]:
+    return tuple(map(str, text)) if isinstance(text, tuple | list) else (str(text or ""),)

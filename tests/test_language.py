@@ -38,7 +38,7 @@ def values_of(text: str) -> set[str | None]:
 
 @pytest.mark.parametrize("code", OTHERS)
 def test_every_text_of_the_code_is_said(code: str) -> None:
-    assert [books.key_of(message) for message in books.untranslated(code)] == []
+    assert [books.key_of(message) for message in books.untranslated(code) if message.id] == []
 
 
 @pytest.mark.parametrize("code", OTHERS)

@@ -14,6 +14,10 @@ from dataclasses import dataclass, field
 
 IN = "\x04"  # between a context and its text, as in gettext
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+LONG_MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "December",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,6 +32,7 @@ class Language:
     group: str = ","
     is_mark_after: bool = False  # `12,50 €` rather than `€12.50`
     months: tuple[str, ...] = MONTHS
+    long_months: tuple[str, ...] = LONG_MONTHS
     day: str = "{day} {month}"
 
     def write(self, number: str) -> str:

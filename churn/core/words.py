@@ -23,6 +23,20 @@ def _day(when: date) -> str:
     return language.day.format(day=when.day, month=language.months[when.month - 1])
 
 
+def full_day(when: date, *, has_year: bool = True) -> str:
+    """`3 November 2026`, or `3 November`, in sentences."""
+    language = current()
+    said = language.day.format(day=when.day, month=language.long_months[when.month - 1])
+    return f"{said} {when.year}" if has_year else said
+
+
+def month(when: date, *, is_short: bool = False) -> str:
+    """`November 2026`, or `Nov 2026`."""
+    language = current()
+    names = language.months if is_short else language.long_months
+    return f"{names[when.month - 1]} {when.year}"
+
+
 def moment(when: datetime, time_zone: str) -> str:
     """`3 Nov 2026 14:05`, on the desk's own clock."""
     local = when.astimezone(ZoneInfo(time_zone))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from gettext import c2py
 from pathlib import Path
+from typing import Any
 
 from babel import Locale
 from babel.messages.catalog import Catalog, Message
@@ -28,6 +29,34 @@ def languages() -> dict[str, Language]:
 def language_of(asked: str | None) -> Language:
     """The language for a browser's or a person's wish (`de`, `de-AT`); English when it is not spoken."""
     return languages().get((asked or "").replace("_", "-").split("-")[0].lower(), ENGLISH)
+
+
+@cache
+def chart_locale(code: str) -> dict[str, Any]:
+    """How a chart writes numbers and days in a language that is not English: `config.locale` of Vega-Lite."""
+    locale = Locale.parse(code)
+    symbols, months, days = locale.number_symbols["latn"], locale.months["format"], locale.days["format"]
+    week = (6, 0, 1, 2, 3, 4, 5)  # Vega's begins on Sunday
+    return {
+        "number": {
+            "decimal": symbols["decimal"],
+            "thousands": symbols["group"],
+            "grouping": [3],
+            "currency": ["", ""],  # amounts name theirs in the title
+            "percent": locale.percent_formats[None].pattern.rpartition("0")[2],
+            "minus": "−",
+        },
+        "time": {
+            "dateTime": "%A, %-d. %B %Y %X",
+            "date": "%d.%m.%Y",
+            "time": "%H:%M:%S",
+            "periods": ["AM", "PM"],
+            "days": [days["wide"][day] for day in week],
+            "shortDays": [days["abbreviated"][day].rstrip(".") for day in week],
+            "months": [months["wide"][month] for month in range(1, 13)],
+            "shortMonths": [months["abbreviated"][month] for month in range(1, 13)],
+        },
+    }
 
 
 def files(code: str) -> list[Path]:
@@ -85,6 +114,7 @@ def _read(code: str) -> Language:
         group=symbols["group"],
         is_mark_after=locale.currency_formats["standard"].pattern.strip().endswith("¤"),
         months=tuple(locale.months["format"]["abbreviated"][month] for month in range(1, 13)),
+        long_months=tuple(locale.months["format"]["wide"][month] for month in range(1, 13)),
         day="{day}. {month}" if day_first.startswith("dd.") else "{day} {month}",
     )
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
 
 from churn import faults
+from churn.core.language import ENGLISH, current
 from churn.core.text import as_markdown, visible
+from churn.languages import chart_locale, languages
 from churn.refusals import Busy, Unconfirmed
+
+if TYPE_CHECKING:
+    import altair
 
 Colour = Literal["red", "orange", "yellow", "blue", "green", "violet", "gray", "primary"]
 Flag = tuple[str, str, Colour]  # label, icon, colour
@@ -31,6 +36,19 @@ def flags(labels: Sequence[Flag]) -> None:
 def heading(text: str, *, help: str | None = None) -> None:  # noqa: A002 - Streamlit's own name for it
     """A small heading over a piece of the card or the page; a screen reader finds it among the page's headings."""
     st.caption(f"## {text.upper()}", help=help)
+
+
+def chart(picture: altair.Chart | altair.LayerChart | altair.FacetChart | dict[str, Any], **options: Any) -> Any:
+    """Any chart, Altair's or a Vega-Lite specification, its numbers and months as the language spoken here has them.
+
+    `options` and what it gives are those of `st.altair_chart`.
+    """
+    code = current().code
+    locale = chart_locale(code) if code in languages() and code != ENGLISH.code else None
+    if isinstance(picture, dict):
+        spec = picture | {"config": picture.get("config", {}) | {"locale": locale}} if locale else picture
+        return st.vega_lite_chart(spec, **options)
+    return st.altair_chart(picture.configure(locale=locale) if locale else picture, **options)
 
 
 @contextmanager

@@ -115,6 +115,8 @@ def _read(code: str) -> Language:
         is_mark_after=locale.currency_formats["standard"].pattern.strip().endswith("¤"),
         months=tuple(locale.months["format"]["abbreviated"][month] for month in range(1, 13)),
         long_months=tuple(locale.months["format"]["wide"][month] for month in range(1, 13)),
+        weekdays=tuple(locale.days["format"]["wide"][day] for day in range(7)),
+        short_weekdays=tuple(locale.days["format"]["abbreviated"][day] for day in range(7)),
         day="{day}. {month}" if day_first.startswith("dd.") else "{day} {month}",
     )
 

@@ -18,6 +18,8 @@ LONG_MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
     "December",
 )  # fmt: skip
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+SHORT_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +35,8 @@ class Language:
     is_mark_after: bool = False  # `12,50 €` rather than `€12.50`
     months: tuple[str, ...] = MONTHS
     long_months: tuple[str, ...] = LONG_MONTHS
+    weekdays: tuple[str, ...] = WEEKDAYS
+    short_weekdays: tuple[str, ...] = SHORT_WEEKDAYS
     day: str = "{day} {month}"
 
     def write(self, number: str) -> str:

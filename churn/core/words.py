@@ -30,6 +30,14 @@ def full_day(when: date, *, has_year: bool = True) -> str:
     return f"{said} {when.year}" if has_year else said
 
 
+def weekday(when: date, *, is_short: bool = False) -> str:
+    """`Monday 3 November`, or `Mon 3 Nov`."""
+    language = current()
+    names = language.short_weekdays if is_short else language.weekdays
+    said = _day(when) if is_short else full_day(when, has_year=False)
+    return t("{weekday} {day}", weekday=names[when.weekday()], day=said)
+
+
 def month(when: date, *, is_short: bool = False) -> str:
     """`November 2026`, or `Nov 2026`."""
     language = current()
@@ -90,6 +98,11 @@ def percent(share: float) -> str:
     if 0.99 < share < 1:
         return ">99 %"
     return f"{number(share * 100)} %"
+
+
+def exact_percent(share: float, digits: int = 1) -> str:
+    """`2.00%`: a share whose decimals matter, as charts write them."""
+    return t("{n}%", n=number(share * 100, digits))
 
 
 def points(share: float) -> str:

@@ -12,9 +12,9 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from churn.commands import company, developing, interfaces, models, nights, records, serving, shared, sources
+from churn.commands import company, developing, documents, interfaces, models, nights, records, serving, shared, sources
 
-SUBJECTS = (serving, company, sources, models, nights, records, interfaces, developing)
+SUBJECTS = (serving, company, sources, models, nights, records, documents, interfaces, developing)
 
 
 def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:

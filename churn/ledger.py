@@ -304,7 +304,7 @@ def publish_policy(
     act(database, session, "policy", "publish", asked)
 
 
-def clock(database: Database, session: Session) -> datetime:
+def clock(database: Database, session: Session | str) -> datetime:
     """The company's own time, which policies and months go by."""
     at: datetime = rows_of(database, session, "policy", "clock", {})[0]["now"]
     return at

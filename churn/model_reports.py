@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,8 +13,9 @@ import psycopg
 from psycopg.rows import class_row, dict_row
 
 from churn import gateway, registry
-from churn.core.drift import grade
+from churn.core.drift import MOVED, grade
 from churn.core.grants import Session
+from churn.core.model_card import PURPOSE, Card, as_markdown
 from churn.core.trial import Arm
 from churn.db import Database
 from churn.queries import query
@@ -76,7 +77,7 @@ def drift_now(connection: psycopg.Connection, model_version: int) -> pd.DataFram
     """
     with connection.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(query("model_reports", "drift_now"), {"model_version": model_version}).fetchall()
-    frame = pd.DataFrame(rows, columns=DRIFT).astype({"psi": float})
+    frame = pd.DataFrame(rows, columns=DRIFT).astype({"psi": float, "is_score": bool})
     return frame.assign(grade=["" if math.isnan(psi) else grade(psi) for psi in frame["psi"]])
 
 
@@ -99,6 +100,38 @@ def trial(connection: psycopg.Connection) -> Trial | None:
     if not rows:
         return None
     return Trial(tuple(gateway.record(Arm, row) for row in rows), rows[0]["window_days"], rows[0]["as_of"])
+
+
+def card(connection: psycopg.Connection, of: Version, every: list[Version], drift: pd.DataFrame) -> str:
+    """The card of one version as markdown; `drift` as of `drift_now`."""
+    columns = drift[~drift["is_score"]]
+    moved = columns[columns["psi"] >= MOVED]
+    measured = drift["measured_on"].dropna()
+    measured_by_lot = trial(connection) if of.kind == "effect" else None
+    return as_markdown(
+        Card(
+            kind=of.kind, model_version=of.model_version, status=of.status, made_at=of.created_at,
+            made_by=of.created_by, data_as_of=of.data_as_of, horizon_days=of.horizon_days,
+            promoted=(of.promoted_at, of.promoted_by or "") if of.promoted_at else None,
+            metrics=of.metrics, libraries=of.libraries, columns=sorted(columns["column_name"]),
+            moved=list(zip(moved["column_name"], moved["psi"], strict=True)),
+            versions=[f"{one.model_version}: {one.status}, {one.created_at:%Y-%m-%d}" for one in every],
+            refusal=of.refusal, arms=measured_by_lot.arms if measured_by_lot else (),
+            trial_days=measured_by_lot.window_days if measured_by_lot else 0,
+            measured_on=None if measured.empty else measured.max(),
+        )
+    )  # fmt: skip
+
+
+def cards_in_use(connection: psycopg.Connection, me: str, kinds: Sequence[str] = tuple(PURPOSE)) -> dict[str, str]:
+    """Kind → the card of its version in use; a kind without one is left out. `me`: the key of who reads."""
+    found = {}
+    for kind in kinds:
+        every = versions(connection, kind, me)
+        for one in every:
+            if one.status == "current":
+                found[kind] = card(connection, one, every, drift_now(connection, one.model_version))
+    return found
 
 
 def promote(database: Database, me: Session, model_version: int, reason: str) -> None:

@@ -137,7 +137,7 @@ def _column(rows: list[dict[str, Any]], name: str) -> np.ndarray[Any, np.dtype[n
     return np.array([np.nan if row[name] is None else float(row[name]) for row in rows])
 
 
-def budgets(database: Database, me: Session, month: date) -> list[Money]:
+def budgets(database: Database, me: Session | str, month: date) -> list[Money]:
     """The budgets of a month and the ones after."""
     return [record(Money, row) for row in rows_of(database, me, "policy_lab", "budgets", {"month": month})]
 

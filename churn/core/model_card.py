@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
+from churn.core import held_out
 from churn.core.features import PROTECTED
 from churn.core.text import visible
+from churn.core.trial import Arm
 
 PURPOSE = {
     "risk": "the chance that a customer leaves by choice within the horizon",
@@ -35,6 +37,13 @@ NAMES = {
     "rebased_to": "re-based to a rate of",
 }  # fmt: skip
 
+# What the rows and those who left are called, where they are not customers judged on.
+COUNTED = {
+    "survival": {"rows": "customers learned from"},
+    "why": {"rows": "contacts judged on"},
+    "escalation": {"rows": "open contacts judged on", "left": "of these handed upwards"},
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Card:
@@ -54,6 +63,9 @@ class Card:
     moved: Sequence[tuple[str, float]]
     versions: Sequence[str]
     refusal: str | None = None
+    arms: Sequence[Arm] = ()  # of the trial, for `effect`
+    trial_days: int = 0  # after a call, when it settled
+    measured_on: date | None = None  # held against that day's customers, the last time
 
 
 def as_markdown(card: Card) -> str:
@@ -63,8 +75,11 @@ def as_markdown(card: Card) -> str:
         f"# Model card: {card.kind}, version {card.model_version}",
         f"Says {PURPOSE[card.kind]}{horizon}. {USE[card.kind]}",
         _made(card),
+        "## Who is in it",
+        *held_out.who_is_in_it(card.kind, card.metrics),
         "## Judged",
         *_judged(card),
+        *_in_detail(card),
         "## Columns it reads",
         ", ".join(map(_code, card.columns)) or "Not kept for this version.",
         "## Never read",
@@ -72,6 +87,8 @@ def as_markdown(card: Card) -> str:
         + ", ".join(sorted(PROTECTED)) + ". Names, numbers, e-mail addresses and notes are read by no model.",
         "## Limits",
         *_limits(card),
+        "## Last looked at",
+        held_out.looked_at(card.made_at.date(), card.measured_on, len(card.moved)),
         "## Versions",
         *(f"- {visible(line, 300)}" for line in card.versions),
     ]  # fmt: skip
@@ -95,9 +112,10 @@ def _judged(card: Card) -> list[str]:
     if card.refusal:
         return [f"There is no model: {visible(card.refusal, 500)}"]
     how = card.metrics.get("judged_on")
+    names = NAMES | COUNTED.get(card.kind, {})
     lines = [
         f"- {said}: {value:,}" if isinstance(value := card.metrics[name], int) else f"- {said}: {value:,.4g}"
-        for name, said in NAMES.items()
+        for name, said in names.items()
         if isinstance(card.metrics.get(name), int | float)
     ]
     held = card.metrics.get("held_out") or {}
@@ -114,6 +132,17 @@ def _judged(card: Card) -> list[str]:
     if card.kind == "risk" and "empc" in held:
         lines.append(f"- EMPC {held['empc']:.4f} a customer, with the paper's values (200, 10, 1; Beta(6, 14))")
     return [f"On {how}, which it had not seen." if how else "As the training found it.", "\n".join(lines)]
+
+
+def _in_detail(card: Card) -> list[str]:
+    if card.refusal:
+        return []
+    if card.kind == "effect":
+        return ["## Measured on the trial", *held_out.arms(card.arms, card.trial_days)]
+    if card.kind == "survival":
+        return ["## Landmarks", *held_out.landmarks(card.metrics)]
+    groups = [] if card.kind == "why" else ["## By group", *held_out.by_group(card.metrics)]
+    return ["## Calibration", *held_out.calibration(card.metrics), *groups]
 
 
 def _limits(card: Card) -> list[str]:

@@ -65,7 +65,7 @@ def show_models(session: Session) -> None:
         elif view == "versions":
             show_versions(session, versions)
         else:
-            show_card(session, shown, versions, drift)
+            show_card(session, connection, shown, versions, drift)
 
 
 def _chosen(place: Any, kind: str, versions: list[Version]) -> Version:

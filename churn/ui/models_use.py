@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
 import streamlit as st
 
 from churn import model_reports
 from churn.core import words
-from churn.core.drift import MOVED
-from churn.core.model_card import Card, as_markdown
 from churn.model_reports import Version
 from churn.refusals import Refusal
 from churn.ui.gate import Session
 from churn.ui.pieces import heading, plain
 from churn.ui.takeaway import takeaway, written_down
+
+if TYPE_CHECKING:
+    import psycopg
 
 MAY_PROMOTE = ("leader", "analyst", "administrator")
 
@@ -112,21 +115,11 @@ def _promotion(session: Session, able: list[Version]) -> None:
         st.rerun()
 
 
-def show_card(session: Session, shown: Version, versions: list[Version], drift: pd.DataFrame) -> None:
+def show_card(
+    session: Session, connection: psycopg.Connection, shown: Version, versions: list[Version], drift: pd.DataFrame
+) -> None:
     """The card of one version, to read and to take along."""
-    columns = drift[~drift["is_score"]]
-    moved = columns[columns["psi"] >= MOVED]
-    card = as_markdown(
-        Card(
-            kind=shown.kind, model_version=shown.model_version, status=shown.status, made_at=shown.created_at,
-            made_by=shown.created_by, data_as_of=shown.data_as_of, horizon_days=shown.horizon_days,
-            promoted=(shown.promoted_at, shown.promoted_by or "") if shown.promoted_at else None,
-            metrics=shown.metrics, libraries=shown.libraries, columns=sorted(columns["column_name"]),
-            moved=list(zip(moved["column_name"], moved["psi"], strict=True)),
-            versions=[f"{one.model_version}: {one.status}, {one.created_at:%Y-%m-%d}" for one in versions],
-            refusal=shown.refusal,
-        )
-    )  # fmt: skip
+    card = model_reports.card(connection, shown, versions, drift)
     name = f"model-card-{shown.kind}-{shown.model_version}.md"
     st.download_button(
         "Take the card", data=written_down(session, "models", name, card.encode), file_name=name, mime="text/markdown",

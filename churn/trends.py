@@ -11,8 +11,10 @@ import pandas as pd
 import psycopg
 from psycopg.rows import class_row, dict_row
 
+from churn.core import words
 from churn.core.curves import Table
 from churn.core.drivers import Driver
+from churn.core.language import t
 from churn.core.rates import relative_error
 from churn.queries import query
 
@@ -50,9 +52,13 @@ class Filter:
     @property
     def said(self) -> str:
         """In words, for a caption: `plan Fibre 35; region Wales`."""
-        names = {"plans": "plan", "regions": "region", "segments": "segment", "tenures": "tenure"}
-        parts = [f"{word} {', '.join(getattr(self, name))}" for name, word in names.items() if getattr(self, name)]
-        return "; ".join(parts) or "all customers"
+        parts = [
+            t("plan {names}", names=", ".join(self.plans)) if self.plans else "",
+            t("region {names}", names=", ".join(self.regions)) if self.regions else "",
+            t("segment {names}", names=", ".join(self.segments)) if self.segments else "",
+            t("tenure {names}", names=", ".join(map(words.spoken, self.tenures))) if self.tenures else "",
+        ]
+        return "; ".join(filter(None, parts)) or t("all customers")
 
 
 @dataclass(frozen=True, slots=True)

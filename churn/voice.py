@@ -14,7 +14,7 @@ from churn import store
 from churn.core.digest import Digest, Told
 from churn.core.grants import Session
 from churn.core.league import Standing, league
-from churn.core.problems import Day
+from churn.core.problems import Day, title_said
 from churn.core.records import Company
 from churn.db import Database
 from churn.gateway import act
@@ -306,7 +306,7 @@ def local_today(company: Company, clock: datetime) -> date:
 
 def _told(one: Problem, said: Sequence[Quote], course: Sequence[Day]) -> Told:
     return Told(
-        title=one.title,
+        title=title_said(one.title, one.reason),
         where=one.region or one.plan,
         began_on=one.began_on,
         last_burst_on=one.last_burst_on,

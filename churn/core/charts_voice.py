@@ -13,11 +13,16 @@ import pandas as pd
 
 from churn.core import words
 from churn.core.bursts import band
+from churn.core.language import number, t, tn
 from churn.core.problems import Day
 
 Chart = alt.LayerChart | alt.FacetChart
 MOST_LINES = 5  # the theme has as many colours
-AXIS = alt.Axis(format="%-d %b", grid=False, labelOverlap=True, tickCount=8)
+
+
+def axis_of_days() -> alt.Axis:
+    """An axis of days, as `3 Nov`."""
+    return alt.Axis(format=t("%-d %b"), grid=False, labelOverlap=True, tickCount=8)
 
 
 def reasons_chart(points: Iterable[tuple[date, str, float | None]], days: int, *, height: int = 280) -> Chart:
@@ -28,16 +33,16 @@ def reasons_chart(points: Iterable[tuple[date, str, float | None]], days: int, *
     frame = frame.dropna().astype({"contacts": float})
     largest = frame.groupby("about")["contacts"].sum().nlargest(MOST_LINES).index.tolist()
     frame = frame[frame["about"].isin(largest)].assign(day=lambda f: pd.to_datetime(f["day"]))
-    unit = "a day" if days == 1 else f"in {days} days"
+    title = t("contacts a day") if days == 1 else tn(days, "contacts in {n} day", "contacts in {n} days")
     base = alt.Chart(frame).encode(
-        x=alt.X("day:T", title=None, axis=AXIS),
-        y=alt.Y("contacts:Q", title=f"contacts {unit}", axis=alt.Axis(tickCount=4)),
+        x=alt.X("day:T", title=None, axis=axis_of_days()),
+        y=alt.Y("contacts:Q", title=title, axis=alt.Axis(tickCount=4)),
         color=alt.Color("about:N", sort=largest, legend=None),
     )
     tips = [
-        alt.Tooltip("day:T", title="from", format="%-d %b %Y"),
-        alt.Tooltip("about:N", title="about"),
-        alt.Tooltip("contacts:Q", title=f"contacts {unit}", format=",.0f"),
+        alt.Tooltip("day:T", title=t("from"), format=t("%-d %b %Y")),
+        alt.Tooltip("about:N", title=t("about")),
+        alt.Tooltip("contacts:Q", title=title, format=",.0f"),
     ]
     dash = alt.StrokeDash("about:N", sort=largest, legend=None)
     lines = base.mark_line(strokeWidth=2, interpolate="linear").encode(strokeDash=dash, tooltip=tips)
@@ -65,19 +70,19 @@ def problem_chart(course: Sequence[Day], fixed_on: date | None, *, height: int =
         }
     )
     tips = [
-        alt.Tooltip("day:T", format="%a %-d %b %Y"),
-        alt.Tooltip("contacts:Q", format=",.0f"),
-        alt.Tooltip("expected:Q", title="usual", format=",.1f"),
-        alt.Tooltip("high:Q", title="usual at most (90 %)", format=",.1f"),
+        alt.Tooltip("day:T", title=t("day"), format=t("%a %-d %b %Y")),
+        alt.Tooltip("contacts:Q", title=t("contacts"), format=",.0f"),
+        alt.Tooltip("expected:Q", title=t("usual"), format=",.1f"),
+        alt.Tooltip("high:Q", title=t("usual at most (90 %)"), format=",.1f"),
     ]
-    base = alt.Chart(frame).encode(x=alt.X("day:T", title=None, axis=AXIS))
+    base = alt.Chart(frame).encode(x=alt.X("day:T", title=None, axis=axis_of_days()))
     usual = base.mark_area(opacity=0.25).encode(y=alt.Y("low:Q", title=None, axis=alt.Axis(tickCount=3)), y2="high:Q")
     came = base.mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=28)).encode(
         y=alt.Y("contacts:Q", title=None), tooltip=tips
     )
     layers: list[alt.Chart] = [usual, came]
     if fixed_on is not None:
-        mark = pd.DataFrame({"day": [pd.Timestamp(fixed_on)], "what": ["fixed"]})
+        mark = pd.DataFrame({"day": [pd.Timestamp(fixed_on)], "what": [t("fixed")]})
         layers.append(alt.Chart(mark).mark_rule(strokeDash=[4, 3], strokeWidth=2).encode(x="day:T"))
         layers.append(
             alt.Chart(mark).mark_text(align="left", dx=4, y=8, color="currentColor").encode(x="day:T", text="what:N")
@@ -91,18 +96,20 @@ def reasons_in_words(points: Iterable[tuple[date, str, float | None]]) -> str:
     for _, reason, n in points:
         totals[reason] += n or 0
     ranked = sorted(totals.items(), key=lambda item: (-item[1], item[0]))[:MOST_LINES]
-    return "Contacts over time by reason: " + ", ".join(f"{words.spoken(r)} {n:,.0f}" for r, n in ranked) + "."
+    told = ", ".join(f"{words.spoken(r)} {number(n)}" for r, n in ranked)
+    return t("Contacts over time by reason: {told}.", told=told)
 
 
 def problem_in_words(title: str, course: Sequence[Day]) -> str:
     """What a problem's chart shows, for who cannot see it."""
     if not course:
-        return f"{title}: no days counted."
+        return t("{title}: no days counted.", title=title)
     top = max(course, key=lambda one: one.contacts)
-    return (
-        f"{title}: contacts a day from {words.day(course[0].day, date.min)} to {words.day(course[-1].day, date.min)}, "
-        f"at most {top.contacts:,} on {words.day(top.day, date.min)} where {top.expected:,.0f} are usual."
-    )
+    first, last, busiest = (words.day(one.day, date.min) for one in (course[0], course[-1], top))
+    return t(
+        "{title}: contacts a day from {first} to {last}, at most {most} on {day} where {usual} are usual.",
+        title=title, first=first, last=last, most=number(top.contacts), day=busiest, usual=number(top.expected),
+    )  # fmt: skip
 
 
 def trend(points: Sequence[tuple[date, float]], first: date, last: date, days: int) -> list[float]:

@@ -8,13 +8,16 @@ from datetime import date
 from html import escape
 
 from churn.core import words
+from churn.core.language import current, mark, number, t, tn
 from churn.core.league import Standing, avoidable
 from churn.core.money import show
 from churn.core.problems import LEAST_GROUP, STATES, Avoided, Day, avoided
 from churn.core.text import as_markdown, visible
 
 MOST_QUOTES, MOST_NOTES, MOST_REASONS = 2, 5, 3
-MODELLED = "Worth at risk: what everyone who got in touch about it is worth, times their chance of leaving; modelled."
+MODELLED = mark(
+    "Worth at risk: what everyone who got in touch about it is worth, times their chance of leaving; modelled."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ def as_text(digest: Digest) -> str:
         if section.lines:
             parts.append("\n".join(f"- {as_markdown(line)}" for line in section.lines))
         parts += [f"> {as_markdown(quote)}" for quote in section.quotes]
-    return "\n\n".join([*parts, as_markdown(MODELLED)]) + "\n"
+    return "\n\n".join([*parts, as_markdown(t(MODELLED))]) + "\n"
 
 
 def as_html(digest: Digest) -> str:
@@ -85,9 +88,10 @@ def as_html(digest: Digest) -> str:
         ]
     body = "".join(parts)
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(_title(digest))}</title></head>'
+        f'<!doctype html><html lang="{current().code}"><head><meta charset="utf-8">'
+        f"<title>{escape(_title(digest))}</title></head>"
         f'<body style="{text};max-width:640px;margin:24px auto;padding:0 16px">{body}'
-        f'<p style="font-size:13px">{escape(MODELLED)}</p></body></html>\n'
+        f'<p style="font-size:13px">{escape(t(MODELLED))}</p></body></html>\n'
     )
 
 
@@ -98,22 +102,51 @@ def effect_of(course: Iterable[Day], began_on: date, fixed_on: date | None) -> A
 
 def effect_in_words(effect: Avoided) -> str:
     """`about 120 contacts avoided in 9 days (80 to 160)`; where the interval holds zero that is what is said."""
-    span = f"{effect.low:,.0f} to {effect.high:,.0f}"
-    days = words.count(effect.days, "day")
+    told = {"low": number(effect.low), "high": number(effect.high), "contacts": number(abs(effect.contacts))}
     if effect.low <= 0 <= effect.high:
-        return f"no effect shown yet in {days} since the fix ({span} contacts avoided, 90 % interval)"
+        return tn(
+            effect.days,
+            "no effect shown yet in {n} day since the fix ({low} to {high} contacts avoided, 90 % interval)",
+            "no effect shown yet in {n} days since the fix ({low} to {high} contacts avoided, 90 % interval)",
+            low=told["low"], high=told["high"],
+        )  # fmt: skip
     if effect.high < 0:
-        return f"about {-effect.contacts:,.0f} contacts more in {days} since the fix ({span} avoided, 90 % interval)"
-    return f"about {effect.contacts:,.0f} contacts avoided in {days} since the fix ({span}, 90 % interval)"
+        return tn(
+            effect.days,
+            "about {contacts} contacts more in {n} day since the fix ({low} to {high} avoided, 90 % interval)",
+            "about {contacts} contacts more in {n} days since the fix ({low} to {high} avoided, 90 % interval)",
+            **told,
+        )
+    return tn(
+        effect.days,
+        "about {contacts} contacts avoided in {n} day since the fix ({low} to {high}, 90 % interval)",
+        "about {contacts} contacts avoided in {n} days since the fix ({low} to {high}, 90 % interval)",
+        **told,
+    )
 
 
 def rise_in_words(contacts: int, expected: float) -> str:
     """`312 contacts, 84 are usual: 228 more`."""
-    return f"{words.count(contacts, 'contact')}, {expected:,.0f} would be usual: {contacts - expected:,.0f} more"
+    return tn(
+        contacts,
+        "{n} contact, {usual} would be usual: {more} more",
+        "{n} contacts, {usual} would be usual: {more} more",
+        usual=number(expected),
+        more=number(contacts - expected),
+    )
+
+
+def at_that_time(titles: Iterable[str]) -> str:
+    """The changes a problem began with, as a sentence."""
+    return t("At that time: {titles}.", titles=", ".join(titles))
 
 
 def _title(digest: Digest) -> str:
-    return f"{visible(digest.company)}: what customers said on {words.day(digest.day, date.min)}"
+    return t(
+        "{company}: what customers said on {day}",
+        company=visible(digest.company),
+        day=words.day(digest.day, date.min),
+    )
 
 
 def _sections(digest: Digest) -> list[Section]:
@@ -122,44 +155,73 @@ def _sections(digest: Digest) -> list[Section]:
     worked = [one for one in digest.problems if one.state in ("accepted", "being_fixed", "fixed")]
     sections = [_problem(one) for one in rising] or [
         Section(
-            "Nothing new",
-            (f"{digest.contacts:,} contacts yesterday, none of it above the usual without a known cause.",),
+            t("Nothing new"),
+            (
+                tn(
+                    digest.contacts,
+                    "{n} contact yesterday, none of it above the usual without a known cause.",
+                    "{n} contacts yesterday, none of it above the usual without a known cause.",
+                ),
+            ),
         )
     ]
     sections += [_problem(one) for one in worked]
     if known:
-        sections.append(Section("Rising with a known cause", tuple(_known(one) for one in known)))
+        sections.append(Section(t("Rising with a known cause"), tuple(_known(one) for one in known)))
     if digest.league:
         contacts, share = avoidable(digest.league)
-        lines = [f"{contacts:,} contacts in 90 days, {words.percent(share)} of all, neither we nor they wanted."]
+        lines = [
+            tn(
+                contacts, "{n} contact in 90 days, {share} of all, neither we nor they wanted.",
+                "{n} contacts in 90 days, {share} of all, neither we nor they wanted.", share=words.percent(share),
+            )
+        ]  # fmt: skip
         lines += [
-            f"{words.spoken(r.reason)}: {r.contacts:,}, {words.percent(r.share)}" for r in digest.league[:MOST_REASONS]
+            f"{words.spoken(r.reason)}: {number(r.contacts)}, {words.percent(r.share)}"
+            for r in digest.league[:MOST_REASONS]
         ]
-        sections.append(Section("Should not have been needed", tuple(lines)))
+        sections.append(Section(t("Should not have been needed"), tuple(lines)))
     if digest.notes:
         told = tuple(f"{topic}: {note}" if topic else note for topic, note in digest.notes[:MOST_NOTES])
-        sections.append(Section("What is broken, in the agents’ words", told))
+        sections.append(Section(t("What is broken, in the agents’ words"), told))
     return sections
 
 
 def _known(one: Told) -> str:
     where = f" ({one.where})" if one.where else ""
     rise = rise_in_words(one.contacts, one.expected)
-    return f"{one.title}{where}: {rise}. At that time: {', '.join(one.at_that_time)}."
+    return f"{one.title}{where}: {rise}. {at_that_time(one.at_that_time)}"
 
 
 def _problem(one: Told) -> Section:
-    lines = [f"{rise_in_words(one.contacts, one.expected)}, since {words.day(one.began_on, one.last_burst_on)}."]
+    rise = rise_in_words(one.contacts, one.expected)
+    lines = [t("{rise}, since {day}.", rise=rise, day=words.day(one.began_on, one.last_burst_on))]
     if one.customers >= LEAST_GROUP:
-        at_risk = f", {show(one.worth_at_risk, one.currency)} of worth at risk" if one.worth_at_risk is not None else ""
-        lines.append(f"{words.count(one.customers, 'customer')}{at_risk}.")
+        lines.append(_customers(one))
     if one.at_that_time:
-        lines.append(f"At that time: {', '.join(one.at_that_time)}.")
-    owner = f", owned by {one.owner}" if one.owner else ", nobody owns it yet"
-    fixed = f" on {words.day(one.fixed_on, one.last_burst_on)}" if one.fixed_on else ""
-    lines.append(f"{STATES[one.state].capitalize()}{fixed}{owner}.")
+        lines.append(at_that_time(one.at_that_time))
+    lines.append(_standing(one))
     effect = effect_of(one.course, one.began_on, one.fixed_on)
     if effect is not None:
-        lines.append(f"{effect_in_words(effect).capitalize()}.")
+        lines.append(f"{words.first_up(effect_in_words(effect))}.")
     where = f" · {one.where}" if one.where else ""
     return Section(f"{one.title}{where}", tuple(lines), one.quotes[:MOST_QUOTES])
+
+
+def _customers(one: Told) -> str:
+    if one.worth_at_risk is None:
+        return tn(one.customers, "{n} customer.", "{n} customers.")
+    return tn(
+        one.customers, "{n} customer, {worth} of worth at risk.", "{n} customers, {worth} of worth at risk.",
+        worth=show(one.worth_at_risk, one.currency),
+    )  # fmt: skip
+
+
+def _standing(one: Told) -> str:
+    """`Fixed on 3 Nov, owned by Network.`"""
+    state = words.first_up(t(STATES[one.state]))
+    if one.fixed_on:
+        state = t("{state} on {day}", state=state, day=words.day(one.fixed_on, one.last_burst_on))
+    if one.owner:
+        return t("{state}, owned by {owner}.", state=state, owner=one.owner)
+    return t("{state}, nobody owns it yet.", state=state)

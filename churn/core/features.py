@@ -15,6 +15,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from churn.core.language import mark
+
 Kind = Literal["number", "category", "boolean"]
 Value = float | str | bool | None
 
@@ -42,52 +44,56 @@ class Group:
 
 
 FEATURES = (
-    Feature("tenure_months", "number", "months", "Since the customer joined, whole months."),
-    Feature("segment", "category", "", "Customer segment, from the CRM."),
-    Feature("region", "category", "", "Region, from the CRM."),
-    Feature("language", "category", "", "Language spoken, from the CRM."),
-    Feature("is_vulnerable", "boolean", "", "Marked vulnerable in the CRM."),
-    Feature("live_subscriptions", "number", "subscriptions", "Live on the day."),
-    Feature("product", "category", "", "Product of the dearest live subscription."),
-    Feature("plan", "category", "", "Plan of the dearest live subscription."),
-    Feature("monthly_price", "number", "money a month", "Sum over live subscriptions."),
-    Feature("monthly_margin", "number", "money a month", "Sum over live subscriptions; missing if one lacks it."),
+    Feature("tenure_months", "number", "months", mark("Since the customer joined, whole months.")),
+    Feature("segment", "category", "", mark("Customer segment, from the CRM.")),
+    Feature("region", "category", "", mark("Region, from the CRM.")),
+    Feature("language", "category", "", mark("Language spoken, from the CRM.")),
+    Feature("is_vulnerable", "boolean", "", mark("Marked vulnerable in the CRM.")),
+    Feature("live_subscriptions", "number", "subscriptions", mark("Live on the day.")),
+    Feature("product", "category", "", mark("Product of the dearest live subscription.")),
+    Feature("plan", "category", "", mark("Plan of the dearest live subscription.")),
+    Feature("monthly_price", "number", "money a month", mark("Sum over live subscriptions.")),
+    Feature("monthly_margin", "number", "money a month", mark("Sum over live subscriptions; missing if one lacks it.")),
     Feature(
         "months_to_term_end",
         "number",
         "months",
-        "Whole months to the nearest end of term; negative after it.",
+        mark("Whole months to the nearest end of term; negative after it."),
     ),
     Feature(
         "days_since_plan_change",
         "number",
         "days",
-        "Since a later subscription began, in steps; else missing.",
+        mark("Since a later subscription began, in steps; else missing."),
     ),
-    Feature("contacts_30d", "number", "contacts", "Inbound, last 30 days."),
-    Feature("contacts_90d", "number", "contacts", "Inbound, last 90 days."),
-    Feature("contacts_365d", "number", "contacts", "Inbound, last 365 days."),
-    Feature("outbound_90d", "number", "contacts", "Outbound, last 90 days."),
-    Feature("unresolved_90d", "number", "contacts", "Inbound, last 90 days, coded not resolved.", monotone=1),
-    Feature("same_reason_90d", "number", "contacts", "Most inbound contacts about one reason, last 90 days."),
-    Feature("escalated_365d", "number", "contacts", "Handed upwards, last 365 days.", monotone=1),
-    Feature("csat_365d", "number", "1 to 5", "Mean satisfaction given, last 365 days.", monotone=-1),
-    Feature("days_since_contact", "number", "days", "Since the last inbound contact, within 365 days, in steps."),
-    Feature("last_reason", "category", "", "Reason of the last inbound contact, within 365 days."),
-    Feature("bill_last", "number", "money", "Amount of the last invoice."),
-    Feature("bill_change", "number", "money", "Last invoice less the mean of the earlier ones, 365 days."),
-    Feature("late_365d", "number", "invoices", "Paid after they were due, or due and unpaid, 365 days."),
-    Feature("overdue", "number", "money", "Due and unpaid on the day."),
-    Feature("concessions_365d", "number", "concessions", "Given, last 365 days."),
-    Feature("conceded_365d", "number", "money", "Worth of concessions given, last 365 days."),
-    Feature("days_since_concession", "number", "days", "Since the last concession, within 365 days, in steps."),
+    Feature("contacts_30d", "number", "contacts", mark("Inbound, last 30 days.")),
+    Feature("contacts_90d", "number", "contacts", mark("Inbound, last 90 days.")),
+    Feature("contacts_365d", "number", "contacts", mark("Inbound, last 365 days.")),
+    Feature("outbound_90d", "number", "contacts", mark("Outbound, last 90 days.")),
+    Feature("unresolved_90d", "number", "contacts", mark("Inbound, last 90 days, coded not resolved."), monotone=1),
+    Feature("same_reason_90d", "number", "contacts", mark("Most inbound contacts about one reason, last 90 days.")),
+    Feature("escalated_365d", "number", "contacts", mark("Handed upwards, last 365 days."), monotone=1),
+    Feature("csat_365d", "number", "1 to 5", mark("Mean satisfaction given, last 365 days."), monotone=-1),
+    Feature("days_since_contact", "number", "days", mark("Since the last inbound contact, within 365 days, in steps.")),
+    Feature("last_reason", "category", "", mark("Reason of the last inbound contact, within 365 days.")),
+    Feature("bill_last", "number", "money", mark("Amount of the last invoice.")),
+    Feature("bill_change", "number", "money", mark("Last invoice less the mean of the earlier ones, 365 days.")),
+    Feature("late_365d", "number", "invoices", mark("Paid after they were due, or due and unpaid, 365 days.")),
+    Feature("overdue", "number", "money", mark("Due and unpaid on the day.")),
+    Feature("concessions_365d", "number", "concessions", mark("Given, last 365 days.")),
+    Feature("conceded_365d", "number", "money", mark("Worth of concessions given, last 365 days.")),
+    Feature("days_since_concession", "number", "days", mark("Since the last concession, within 365 days, in steps.")),
 )
 GROUPS = (
-    Group("attributes", "{key}", "", "A column of the company's own CRM."),
-    Group("reasons_365d", "contacts_about_{key}_365d", "contacts", "Inbound about this, last 365 days.", absent=0.0),
-    Group("usage_last", "usage_{key}", "as measured", "The last complete month."),
-    Group("usage_change", "usage_{key}_change", "as measured", "Last complete month less the mean of seven."),
-    Group("events_90d", "events_{key}_90d", "events", "Change events that hit this customer, 90 days.", absent=0.0),
+    Group("attributes", "{key}", "", mark("A column of the company's own CRM.")),
+    Group(
+        "reasons_365d", "contacts_about_{key}_365d", "contacts", mark("Inbound about this, last 365 days."), absent=0.0
+    ),
+    Group("usage_last", "usage_{key}", "as measured", mark("The last complete month.")),
+    Group("usage_change", "usage_{key}_change", "as measured", mark("Last complete month less the mean of seven.")),
+    Group(
+        "events_90d", "events_{key}_90d", "events", mark("Change events that hit this customer, 90 days."), absent=0.0
+    ),
 )
 BY_NAME = {feature.name: feature for feature in FEATURES}
 KEYS = ("customer_id", "as_of")

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from churn.core.language import mark
+
+CLASSES = {"valuable": mark("valuable"), "irritating": mark("irritating")}
 # (to us, to them) → what to do about it.
 QUADRANTS = {
-    ("irritating", "irritating"): "do away with",
-    ("irritating", "valuable"): "let them do it themselves",
-    ("valuable", "irritating"): "make it simple",
-    ("valuable", "valuable"): "make the most of it",
+    ("irritating", "irritating"): mark("do away with"),
+    ("irritating", "valuable"): mark("let them do it themselves"),
+    ("valuable", "irritating"): mark("make it simple"),
+    ("valuable", "valuable"): mark("make the most of it"),
 }
 # Until a leader says otherwise, by words in the reason's code; the first that fits.
 USUAL: tuple[tuple[tuple[str, ...], tuple[str, str]], ...] = (

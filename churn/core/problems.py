@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -10,13 +11,14 @@ from math import sqrt
 from scipy.stats import norm
 
 from churn.core import words
+from churn.core.language import mark, number, t
 
 STATES = {
-    "noticed": "noticed",
-    "accepted": "accepted",
-    "being_fixed": "being fixed",
-    "fixed": "fixed",
-    "dismissed": "dismissed",
+    "noticed": mark("noticed"),
+    "accepted": mark("accepted"),
+    "being_fixed": mark("being fixed"),
+    "fixed": mark("fixed"),
+    "dismissed": mark("dismissed"),
 }
 SAME_PROBLEM_DAYS = 14  # a key above its level again within so many days is the same problem
 MOST_OF_IT = 0.5  # of a reason's excess: a part with as much is where the problem sits
@@ -68,9 +70,21 @@ def seat(reason: str, found: Mapping[str, float], excess: Mapping[str, float]) -
 
 
 def title_of(scope: Scope, telling: Sequence[str], ratio: float) -> str:
-    """`Fault: red light · hub`; without telling words how far it is above usual."""
-    about = words.spoken(scope.reason).capitalize() if scope.reason else "Notes"
+    """`Fault: red light · hub`; without telling words how far it is above usual. English, as it is kept."""
+    about = words.plain(scope.reason).capitalize() if scope.reason else "Notes"
     return f"{about}: {' · '.join(telling)}" if telling else f"{about}: {ratio:.1f} times the usual"
+
+
+def title_said(title: str, reason: str | None) -> str:
+    """A kept title in the language spoken here; the words of the notes stay as they were written."""
+    kept, _, rest = title.partition(": ")
+    if kept != (words.plain(reason).capitalize() if reason else "Notes"):
+        return title
+    about = words.first_up(words.spoken(reason)) if reason else t("Notes")
+    ratio = re.fullmatch(r"(\d+\.\d) times the usual", rest)
+    if ratio:
+        rest = t("{ratio} times the usual", ratio=number(float(ratio[1]), 1))
+    return t("{about}: {rest}", about=about, rest=rest)
 
 
 def groups(values: Iterable[str | None]) -> list[tuple[str | None, int]]:

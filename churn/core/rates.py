@@ -13,9 +13,11 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 
+from churn.core.language import mark, t, tn
+
 Array = NDArray[np.float64]
 
-HOW = {"voluntary": "by choice", "involuntary": "cut off", "moved": "moved away"}
+HOW = {"voluntary": mark("by choice"), "involuntary": mark("cut off"), "moved": mark("moved away")}
 FEWEST = 10  # people: a group of fewer is not shown
 
 
@@ -78,6 +80,12 @@ def _measure(rows: pd.DataFrame, name: str, callers: str, kept: str) -> pd.DataF
     return pd.DataFrame(
         {"month": some["month"], "measure": name, "callers": some[callers], "kept": some[kept]}
     ).reset_index(drop=True)
+
+
+def measure_said(measure: str) -> str:
+    """A measure of `saves` in the language spoken here."""
+    days = "".join(filter(str.isdigit, measure))
+    return tn(int(days), "saved, {n} day", "saved, {n} days") if days else t("deflected")
 
 
 def at_risk(rows: pd.DataFrame, *, relative_error: float, level: float = 0.9) -> tuple[float, float, float]:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from churn.core.language import current
+
 STYLE = (
     "@page{size:A4;margin:16mm}body{font:11pt/1.4 Inter,'Segoe UI',Arial,sans-serif;color:#1d2a2e;max-width:180mm;"
     "margin:auto}h1{font-size:16pt;margin:0}h2{font-size:11pt;margin:10pt 0 3pt;border-bottom:1px solid #d9d5cb}"
@@ -42,7 +44,7 @@ def page(title: str, subtitle: str, tiles: Sequence[Tile], sections: Sequence[Se
     )
     body = "".join(_section(section) for section in sections)
     return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<!doctype html><html lang="{current().code}"><head><meta charset="utf-8">'
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
         f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><h1>{escape(title)}</h1>"
         f"<p class=how>{escape(subtitle)}</p><div class=tiles>{shown}</div>{body}</body></html>"

@@ -23,10 +23,11 @@ def _day(when: date) -> str:
     return language.day.format(day=when.day, month=language.months[when.month - 1])
 
 
-def full_day(when: date, *, has_year: bool = True) -> str:
-    """`3 November 2026`, or `3 November`, in sentences."""
+def full_day(when: date, *, has_year: bool = True, is_short: bool = False) -> str:
+    """`3 November 2026`, or `3 November`, in sentences; `3 Nov 2026` where there is little room."""
     language = current()
-    said = language.day.format(day=when.day, month=language.long_months[when.month - 1])
+    names = language.months if is_short else language.long_months
+    said = language.day.format(day=when.day, month=names[when.month - 1])
     return f"{said} {when.year}" if has_year else said
 
 
@@ -82,8 +83,9 @@ def duration(seconds: float) -> str:
 
 def ordinal(n: int) -> str:
     """`1st`, `2nd`, `3rd`, `11th`."""
-    ending = "th" if 10 <= n % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
-    return f"{n}{ending}"
+    said = {1: tc("ordinal", "{n}st", n=n), 2: tc("ordinal", "{n}nd", n=n), 3: tc("ordinal", "{n}rd", n=n)}
+    other = tc("ordinal", "{n}th", n=n)
+    return other if 10 <= n % 100 <= 20 else said.get(n % 10, other)
 
 
 def money(amount: float | Decimal, currency: str) -> str:
@@ -111,12 +113,18 @@ def points(share: float) -> str:
     return t("{n} points", n=number(shown, 1 if abs(shown) < 1.95 else 0, is_signed=True))
 
 
-def spoken(code: str) -> str:
-    """A code as words: `move_home` and `MoveHome` → `move home`; short capitals stay (`TV`).
+def first_up(text: str) -> str:
+    """The first letter large, the others as they are: German nouns stay large."""
+    return text[:1].upper() + text[1:]
 
-    Codes are the company's own: those that `texts/*/codes.po` knows are said in the language spoken here.
-    """
+
+def spoken(code: str) -> str:
+    """A code as words, in the language spoken here where `texts/*/codes.po` knows it: codes are the company's own."""
+    return tc("code", plain(code))
+
+
+def plain(code: str) -> str:
+    """A code as words of its own language: `move_home` and `MoveHome` → `move home`; short capitals stay (`TV`)."""
     parted = "".join(f" {c}" if c.isupper() and i and code[i - 1].islower() else c for i, c in enumerate(code))
     parts = parted.replace("_", " ").replace("-", " ").split()
-    said = " ".join(part if part.isupper() and len(part) <= 4 else part.lower() for part in parts)
-    return tc("code", said)
+    return " ".join(part if part.isupper() and len(part) <= 4 else part.lower() for part in parts)

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from churn import audit, export
+from churn.core.language import current, speaking
 from churn.ui.gate import Session
 
 FILES = (("CSV", "csv", export.to_csv), ("Excel", "xlsx", export.to_xlsx), ("Parquet", "parquet", export.to_parquet))
@@ -29,10 +30,12 @@ def written_down(
     session: Session, page: str, name: str, make: Callable[[], bytes], *, rows: int | None = None
 ) -> Callable[[], bytes]:
     """What a download button of any kind calls for its bytes: noted in the audit, then made."""
+    language = current()  # the download runs outside of the page's run, which speaks English
 
     def taken() -> bytes:
         detail = {"what": name} if rows is None else {"what": name, "rows": rows}
         audit.note_view(session.database, session.me, "exported", page, detail)
-        return make()
+        with speaking(language):
+            return make()
 
     return taken

@@ -11,10 +11,11 @@ import streamlit as st
 from churn import trends
 from churn.core import charts_trends as charts
 from churn.core import words
+from churn.core.language import current, mark, number, t
 from churn.core.rates import FEWEST, HOW, at_risk, monthly, saves, share, wilson
 from churn.trends import Filter, Mark, State
 from churn.ui.gate import Session
-from churn.ui.pieces import heading, plain
+from churn.ui.pieces import chart, heading, plain
 from churn.ui.takeaway import takeaway
 from churn.ui.trends_curves import show_cohorts, show_curves
 from churn.ui.trends_lists import month_of, points, show_came, show_forbidden, show_leavers, show_summary
@@ -22,24 +23,37 @@ from churn.ui.trends_lists import month_of, points, show_came, show_forbidden, s
 if TYPE_CHECKING:
     import psycopg
 
-NOT_YET = "Nothing is added up yet: the nightly job does it, or `python3 -m churn trends` now."
-NOT_NARROWED = "What follows is of all customers, whatever the filters."
-BY = {
-    "": "everybody",
-    "plan": "plan",
-    "region": "region",
-    "segment": "segment",
-    "tenure": "tenure",
-    "reason": "last contact",
+NOT_YET = mark("Nothing is added up yet: the nightly job does it, or `python3 -m churn trends` now.")
+NOT_NARROWED = mark("What follows is of all customers, whatever the filters.")
+FILTERS = {
+    "plan": (mark("Plan"), mark("every plan")),
+    "region": (mark("Region"), mark("every region")),
+    "segment": (mark("Segment"), mark("every segment")),
+    "tenure": (mark("Tenure"), mark("every tenure")),
 }
-RATE = (
+BY = {
+    "": mark("everybody"),
+    "plan": mark("plan"),
+    "region": mark("region"),
+    "segment": mark("segment"),
+    "tenure": mark("tenure"),
+    "reason": mark("last contact"),
+}
+CODED = ("tenure", "reason")  # groups of codes; the others are the company's own names
+RATE = mark(
     "Rate: customers who left in the month over customers live when it began; by choice, cut off and moved apart. "
     "Bands: 95 %, Wilson."
 )
-RATE_BY = (
+RATE_BY = mark(
     "Rate: customers who left by choice in the month over customers live when it began, the largest groups. Bands: "
     "95 %, Wilson."
 )
+AT_RISK = mark(
+    "Sum of chance of leaving times a quarter’s margin. Where the data have no margin, a share of the price set by "
+    "policy stands for it."
+)
+BETWEEN = mark("Normal interval of the sum: chance, and by how much the model was off on customers it had not seen.")
+LEAVERS = mark("Sum of the scored customers’ chances of leaving by the end of the model’s horizon; modelled.")
 HOW_CODES = {
     "voluntary": "voluntary",
     "involuntary": "involuntary",
@@ -58,7 +72,7 @@ def show_trends(session: Session) -> None:
             show_curves(session, connection, narrowed, state)
             show_cohorts(session, connection, narrowed)
             if narrowed != Filter():
-                st.caption(NOT_NARROWED)
+                st.caption(t(NOT_NARROWED))
             _predictions(session, connection)
             kept = _saves(session, connection)
             moved = _drivers(session, connection)
@@ -69,7 +83,7 @@ def show_trends(session: Session) -> None:
             )
             _source(session, state)
     if state is None:
-        st.info(NOT_YET, icon=":material/inbox:")
+        st.info(t(NOT_YET), icon=":material/inbox:")
 
 
 def _filters(values: dict[str, list[str]]) -> Filter:
@@ -77,22 +91,23 @@ def _filters(values: dict[str, list[str]]) -> Filter:
     chosen = {
         f"{cut}s": tuple(
             column.multiselect(
-                cut.capitalize(), values.get(cut, []), key=f"{cut}s", bind="query-params", placeholder=f"every {cut}"
+                t(label), values.get(cut, []), key=f"{cut}s", bind="query-params", placeholder=t(every),
+                format_func=words.spoken if cut in CODED else str,
             )
         )
-        for column, cut in zip(columns, ("plan", "region", "segment", "tenure"), strict=True)
-    }
+        for column, (cut, (label, every)) in zip(columns, FILTERS.items(), strict=True)
+    }  # fmt: skip
     return Filter(**chosen)
 
 
 def _months(connection: psycopg.Connection, session: Session, narrowed: Filter) -> pd.DataFrame:
     """Churn by month; gives the rates of everybody that the filter lets through."""
     by = st.segmented_control(
-        "Churn by month, by",
+        t("Churn by month, by"),
         list(BY),
         default="",
         required=True,
-        format_func=BY.__getitem__,
+        format_func=lambda cut: t(BY[cut]),
         key="by",
         bind="query-params",
     )
@@ -100,19 +115,23 @@ def _months(connection: psycopg.Connection, session: Session, narrowed: Filter) 
     shown = monthly(_largest(trends.months(connection, str(by), narrowed)), "value") if by else rates
     if shown.empty:
         st.info(
-            f"No month with {FEWEST} customers or more to show: widen the filters. A flat file has no months.",
+            t("No month with {n} customers or more to show: widen the filters. A flat file has no months.", n=FEWEST),
             icon=":material/filter_alt:",
         )
         return rates
     last = shown["month"].max()
     unfinished = last if _is_open(session, last) else None
-    picked = st.altair_chart(
-        charts.churn_by_month(shown, is_grouped=bool(by), open_month=unfinished),
+    say = words.spoken if by in CODED else str
+    picked = chart(
+        charts.churn_by_month(shown, is_grouped=bool(by), open_month=unfinished, say=say),
         on_select="rerun", key="months", alt=_said(rates),
     )  # fmt: skip
-    so_far = f" {last:%B} is not over: a hollow mark." if unfinished else ""
-    rate = RATE_BY if by else RATE
-    st.caption(f"{rate} Shown: {plain(narrowed.said)}.{so_far} Choose a point to see who they are.")
+    parts = [
+        t(RATE_BY if by else RATE), t("Shown: {what}.", what=plain(narrowed.said)),
+        t("{month} is not over: a hollow mark.", month=current().long_months[last.month - 1]) if unfinished else "",
+        t("Choose a point to see who they are."),
+    ]  # fmt: skip
+    st.caption(" ".join(filter(None, parts)))
     takeaway(session, "trends", "churn-by-month", shown)
     for point in points(picked):
         show_leavers(session, connection, _month_mark(point, str(by), narrowed), "months")
@@ -133,15 +152,16 @@ def _is_open(session: Session, month: date) -> bool:
 def _said(rates: pd.DataFrame) -> str:
     """The picture in words, for who cannot see it."""
     last = rates[rates["month"] == rates["month"].max()] if len(rates) else rates
-    told = ", ".join(f"{HOW[row.how]} {row.rate:.2%}" for row in last.itertuples())
-    return f"Churn by month. In {last['month'].iloc[0]:%B %Y}: {told}." if len(last) else "Churn by month."
+    if not len(last):
+        return t("Churn by month.")
+    told = ", ".join(f"{t(HOW[row.how])} {words.exact_percent(row.rate, 2)}" for row in last.itertuples())
+    return t("Churn by month. In {month}: {told}.", month=words.month(last["month"].iloc[0]), told=told)
 
 
 def _month_mark(point: dict[str, Any], by: str, narrowed: Filter) -> Mark:
     line = str(point.get("line", ""))
-    how = next((HOW_CODES[name] for name, said in HOW.items() if said == line), "voluntary")
     if not by:
-        return Mark(month=month_of(point), how=how, filter=narrowed)
+        return Mark(month=month_of(point), how=HOW_CODES.get(line, "voluntary"), filter=narrowed)
     if by == "reason":
         return Mark(month=month_of(point), how="voluntary", reason=line, filter=narrowed)
     held = {name: getattr(narrowed, name) for name in ("plans", "regions", "segments", "tenures")} | {f"{by}s": (line,)}
@@ -152,48 +172,52 @@ def _risk(
     connection: psycopg.Connection, session: Session, narrowed: Filter, state: State
 ) -> tuple[float, float, float] | None:
     rows = trends.risk(connection, narrowed)
-    heading("Margin at risk next quarter")
+    heading(t("Margin at risk next quarter"))
     if rows.empty:
-        st.caption("No scores yet: `python3 -m churn score` makes them.")
+        st.caption(t("No scores yet: `python3 -m churn score` makes them."))
         return None
     judged = trends.held_out(connection)
     error = judged.relative_error if judged else 0.0
     found = at_risk(rows, relative_error=error)
     middle, low, high = (words.money(round(value), session.company.currency) for value in found)
     with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
-        st.metric("At risk", middle, help="Sum of chance of leaving times a quarter’s margin.", width="content")
-        st.metric("90 % between", f"{low} and {high}", width="content")
+        st.metric(t("At risk"), middle, help=t(AT_RISK), width="content")
+        st.metric(t("90 % between"), t("{low} and {high}", low=low, high=high), help=t(BETWEEN), width="content")
         st.metric(
-            "Expected to leave",
-            f"{rows['expected_leavers'].sum():,.0f} of {rows['customers'].sum():,}",
-            width="content",
-        )
+            t("Expected to leave"),
+            t("{n} of {all}", n=number(rows["expected_leavers"].sum()), all=number(rows["customers"].sum())),
+            help=t(LEAVERS), width="content",
+        )  # fmt: skip
     st.caption(
-        f"Modelled from the scores of {words.moment(state.as_of, session.company.time_zone)}; the interval holds "
-        f"chance and the model’s own error on customers it had not seen ({words.percent(error)} of the mean). "
-        "The filter on tenure does not apply."
-    )
+        t(
+            "Modelled from the scores of {moment}; the interval holds chance and the model’s own error on customers it "
+            "had not seen ({error} of the mean). The filter on tenure does not apply.",
+            moment=words.moment(state.as_of, session.company.time_zone), error=words.percent(error),
+        )
+    )  # fmt: skip
     takeaway(session, "trends", "margin-at-risk", rows.drop(columns="variance"))
     return found
 
 
 def _predictions(session: Session, connection: psycopg.Connection) -> None:
-    heading("Predicted and happened")
+    heading(t("Predicted and happened"))
     rows = trends.tenths(connection)
     groups = _happened(rows) if len(rows) else _held_out(trends.held_out(connection))
     if groups is None:
-        st.caption("No model in use, and no prediction whose horizon is over.")
+        st.caption(t("No model in use, and no prediction whose horizon is over."))
         return
-    st.altair_chart(
+    chart(
         charts.predicted_and_happened(groups),
         key="predicted",
-        alt="Predicted chance of leaving against the share that left.",
+        alt=t("Predicted chance of leaving against the share that left."),
     )
     st.caption(
-        "Each mark a tenth of the customers of a month’s first predictions, up to 20,000, once the horizon is over."
+        t("Each mark a tenth of the customers of a month’s first predictions, up to 20,000, once the horizon is over.")
         if len(rows)
-        else "Held out: the model’s last test on customers it had not seen. What today’s predictions come to is known "
-        "when their horizon is over; the nightly scoring keeps them from now on."
+        else t(
+            "Held out: the model’s last test on customers it had not seen. What today’s predictions come to is known "
+            "when their horizon is over; the nightly scoring keeps them from now on."
+        )
     )
     takeaway(session, "trends", "predicted-and-happened", groups)
 
@@ -205,7 +229,7 @@ def _happened(rows: pd.DataFrame) -> pd.DataFrame:
     return held.assign(
         chance=held["expected"] / held["customers"], rate=share(held["happened"], held["customers"]),
         low=low, high=high,
-        label=[f"{month:%b %Y}" for month in held["month"]],
+        label=[words.month(month, is_short=True) for month in held["month"]],
     )[["label", "tenth", "chance", "rate", "low", "high", "customers"]]  # fmt: skip
 
 
@@ -214,22 +238,22 @@ def _held_out(judged: trends.HeldOut | None) -> pd.DataFrame | None:
         return None
     frame = pd.DataFrame([dict(group) for group in judged.groups]).rename(columns={"rows": "customers"})
     low, high = wilson(frame["rate"] * frame["customers"], frame["customers"])
-    return frame.assign(low=low, high=high, label="held out")
+    return frame.assign(low=low, high=high, label=t("held out"))
 
 
 def _saves(session: Session, connection: psycopg.Connection) -> pd.DataFrame:
-    heading("Who came to cancel")
+    heading(t("Who came to cancel"))
     rows = trends.saves(connection)
     found = saves(rows) if len(rows) else pd.DataFrame()
     if found.empty:
-        st.caption("Nobody has come to cancel yet, or `python3 -m churn outcomes` has not run.")
+        st.caption(t("Nobody has come to cancel yet, or `python3 -m churn outcomes` has not run."))
         return found
-    picked = st.altair_chart(
-        charts.save_rates(found), on_select="rerun", key="saves", alt="Deflect and save rates by month."
-    )
+    picked = chart(charts.save_rates(found), on_select="rerun", key="saves", alt=t("Deflect and save rates by month."))
     st.caption(
-        "Deflected: did not cancel on the call, over all who came. Saved: still a customer when the window ended, over "
-        "those whose window is over; cut off and moved left out. Bands: 95 %, Wilson."
+        t(
+            "Deflected: did not cancel on the call, over all who came. Saved: still a customer when the window ended, "
+            "over those whose window is over; cut off and moved left out. Bands: 95 %, Wilson."
+        )
     )
     takeaway(session, "trends", "save-rates", found)
     for point in points(picked):
@@ -241,16 +265,17 @@ def _saves(session: Session, connection: psycopg.Connection) -> pd.DataFrame:
 
 def _drivers(session: Session, connection: psycopg.Connection) -> list[Any]:
     found = trends.drivers(connection)
-    heading("What moves the risk", help="Mean change of the chance of leaving against each column’s usual value.")
+    heading(t("What moves the risk"), help=t("Mean change of the chance of leaving against each column’s usual value."))
     if not found:
-        st.caption("No model in use, or no history to compare with.")
+        st.caption(t("No model in use, or no history to compare with."))
         return found
-    st.altair_chart(
-        charts.driver_bars(found), key="drivers", alt="Mean contribution of each column, now and a quarter ago."
-    )
+    chart(charts.driver_bars(found), key="drivers", alt=t("Mean contribution of each column, now and a quarter ago."))
     st.caption(
-        f"Bars: now; ticks: 91 days before; by the model in use, on {found[0].customers:,} customers on either side. "
-        "Contributions need not add up."
+        t(
+            "Bars: now; ticks: 91 days before; by the model in use, on {n} customers on either side. Contributions "
+            "need not add up.",
+            n=number(found[0].customers),
+        )
     )
     takeaway(session, "trends", "drivers", charts.drivers_table(found))
     return found
@@ -258,4 +283,9 @@ def _drivers(session: Session, connection: psycopg.Connection) -> list[Any]:
 
 def _source(session: Session, state: State) -> None:
     zone = session.company.time_zone
-    st.caption(f"As of {words.moment(state.as_of, zone)}; added up {words.moment(state.refreshed_at, zone)}.")
+    st.caption(
+        t(
+            "As of {moment}; added up {refreshed}.",
+            moment=words.moment(state.as_of, zone), refreshed=words.moment(state.refreshed_at, zone),
+        )
+    )  # fmt: skip

@@ -14,8 +14,10 @@ from churn import trends
 from churn.core import words
 from churn.core.charts_trends import PICK
 from churn.core.drivers import Driver
+from churn.core.feature_names import name_of
+from churn.core.language import mark, number, t, tn
 from churn.core.money import show, to_major
-from churn.core.rates import FEWEST
+from churn.core.rates import FEWEST, HOW, measure_said
 from churn.core.summary import Section, Tile, page
 from churn.trends import Filter, Mark, State
 from churn.ui.gate import Session
@@ -26,12 +28,14 @@ if TYPE_CHECKING:
     import psycopg
 
 COLUMNS = {
-    "customer_id": "account", "left_on": "left on", "left_how": "left how", "reason": "last contact",
-    "joined": "quarter joined", "tenure_days": "days a customer", "called_on": "called on",
-    "contact_reason": "called about", "stage": "what became of it", "window_days": "window (days)",
-    "saved_days": "stayed (days)",
+    "customer_id": mark("account"), "left_on": mark("left on"), "left_how": mark("left how"), "plan": mark("plan"),
+    "region": mark("region"), "segment": mark("segment"), "tenure": mark("tenure"), "reason": mark("last contact"),
+    "joined": mark("quarter joined"), "tenure_days": mark("days a customer"), "called_on": mark("called on"),
+    "contact_reason": mark("called about"), "stage": mark("what became of it"), "window_days": mark("window (days)"),
+    "saved_days": mark("stayed (days)"),
 }  # fmt: skip
-HIDDEN = f"Fewer than {FEWEST} customers are behind this mark: they are not listed."
+CODED = ("left_how", "tenure", "reason", "contact_reason", "stage")  # columns of codes
+HIDDEN = mark("Fewer than {n} customers are behind this mark: they are not listed.")
 
 
 def points(picked: Any) -> list[dict[str, Any]]:
@@ -60,49 +64,82 @@ def show_came(session: Session, connection: psycopg.Connection, month: date) -> 
 
 def _listed(session: Session, frame: pd.DataFrame, count: int, key: str) -> None:
     if count < FEWEST:
-        st.info(HIDDEN, icon=":material/visibility_off:")
+        st.info(t(HIDDEN, n=FEWEST), icon=":material/visibility_off:")
         return
-    more = f", the newest {len(frame):,} shown" if count > len(frame) else ""
-    heading(f"Behind this mark · {count:,}{more}", help="Customers by account only: no name, number or text.")
-    said = {name: st.column_config.Column(label) for name, label in COLUMNS.items()}
+    heading(
+        t("Behind this mark · {all}, the newest {n} shown", all=number(count), n=number(len(frame)))
+        if count > len(frame)
+        else t("Behind this mark · {all}", all=number(count)),
+        help=t("Customers by account only: no name, number or text."),
+    )
+    said = {name: st.column_config.Column(t(label)) for name, label in COLUMNS.items()}
     said["monthly_margin"] = st.column_config.NumberColumn(
-        f"margin a month ({session.company.currency})", format="%.2f"
+        t("margin a month ({currency})", currency=session.company.currency), format="%.2f"
     )
     st.dataframe(
-        frame, hide_index=True, key=f"list-{key}", alt="Customers behind the chosen mark.", placeholder="–",
+        spoken_in(frame, CODED), hide_index=True, key=f"list-{key}", placeholder="–",
+        alt=t("Customers behind the chosen mark."),
         column_config={name: label for name, label in said.items() if name in frame.columns},
     )  # fmt: skip
     takeaway(session, "trends", f"customers-{key}", frame)
 
 
+def spoken_in(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """The same with the codes of some columns as words."""
+    coded = [name for name in columns if name in frame.columns]
+    return frame.assign(**{name: frame[name].map(words.spoken, na_action="ignore") for name in coded})
+
+
 def show_forbidden(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     """Customers worth keeping whom policy forbids to keep: how many, what they are worth, by which limit."""
     heading(
-        "Worth keeping, but policy forbids",
-        help="From the receipts of the last 180 days: a limit of policy bound, and by the model more than anybody may "
-        "give would have been worth it.",
+        t("Worth keeping, but policy forbids"),
+        help=t(
+            "From the receipts of the last 180 days: a limit of policy bound, and by the model more than anybody may "
+            "give would have been worth it. Worth: what the customer is worth over the coming years, modelled."
+        ),
     )
     if not rows:
-        st.caption("No decision of the last 180 days was cut by policy where more would have paid.")
+        st.caption(t("No decision of the last 180 days was cut by policy where more would have paid."))
         return
     if len(rows) < FEWEST:
-        st.info(f"Fewer than {FEWEST} customers: not told apart.", icon=":material/visibility_off:")
+        st.info(t("Fewer than {n} customers: not told apart.", n=FEWEST), icon=":material/visibility_off:")
         return
     currency = session.company.currency
     ours = [row for row in rows if row["currency"] == currency]
     st.markdown(
-        f"**{words.count(len(ours), 'customer')}**, together worth "
-        f"**{show(sum(row['worth'] for row in ours), currency)}** if they stay.",
+        tn(
+            len(ours), "**{n} customer**, together worth **{worth}** if they stay.",
+            "**{n} customers**, together worth **{worth}** if they stay.",
+            worth=show(sum(row["worth"] for row in ours), currency),
+        ),
         anchors=False,
-    )
+    )  # fmt: skip
     frame = forbidden_table(ours, currency)
     by_limit = frame.groupby("limit").agg(customers=("account", "size"), worth=("worth", "sum")).reset_index()
     st.dataframe(
-        by_limit[by_limit["customers"] >= FEWEST], hide_index=True, alt="Customers and worth by limit of policy."
-    )
-    with st.expander("Who they are"):
-        st.dataframe(frame, hide_index=True, alt="Customers policy forbids to keep, by account.")
+        by_limit[by_limit["customers"] >= FEWEST], hide_index=True, column_config=_labels(currency),
+        alt=t("Customers and worth by limit of policy."),
+    )  # fmt: skip
+    with st.expander(t("Who they are")):
+        st.dataframe(
+            frame, hide_index=True, column_config=_labels(currency),
+            alt=t("Customers policy forbids to keep, by account."),
+        )  # fmt: skip
         takeaway(session, "trends", "policy-forbids", frame)
+
+
+def _labels(currency: str) -> dict[str, Any]:
+    column = st.column_config.Column
+    return {
+        "account": column(t("account")), "decided": column(t("decided")), "limit": column(t("limit")),
+        "customers": column(t("customers")),
+        "allowed": column(t("allowed ({currency})", currency=currency), help=t("The most policy allowed anybody.")),
+        "would pay": column(
+            t("would pay"), help=t("The amount with the highest expected gain by the model of that decision.")
+        ),
+        "worth": column(t("worth ({currency})", currency=currency)),
+    }  # fmt: skip
 
 
 def forbidden_table(rows: Sequence[dict[str, Any]], currency: str) -> pd.DataFrame:
@@ -112,7 +149,9 @@ def forbidden_table(rows: Sequence[dict[str, Any]], currency: str) -> pd.DataFra
             {
                 "account": row["customer_id"], "decided": row["decided_at"].date(), "limit": row["reason"],
                 "allowed": float(to_major(row["allowed"], currency)),
-                "would pay": f"{'at least ' if row['is_at_least'] else ''}{show(row['best'], currency)}",
+                "would pay": t("at least {amount}", amount=show(row["best"], currency))
+                if row["is_at_least"]
+                else show(row["best"], currency),
                 "worth": float(to_major(row["worth"], currency)),
             }
             for row in rows
@@ -125,14 +164,15 @@ def show_summary(
     kept: pd.DataFrame, drivers: Sequence[Driver], forbidden: Sequence[dict[str, Any]],
 ) -> None:  # fmt: skip
     """The page to print, made when it is asked for."""
-    others = "" if narrowed == Filter() else ". Saves, what moves the risk and what policy forbids: all customers."
+    others = "" if narrowed == Filter() else t("Saves, what moves the risk and what policy forbids: all customers.")
+    day = words.full_day(state.as_of.date())
     make = partial(
         summary_html, session.company.name, session.company.currency,
-        f"{state.as_of:%-d %B %Y}; {narrowed.said}{others}",
+        ". ".join(filter(None, (f"{day}; {narrowed.said}", others))),
         rates=rates, risk=risk, kept=kept, drivers=drivers, forbidden=forbidden,
     )  # fmt: skip
     st.download_button(
-        "One page to print", data=written_down(session, "trends", "summary", lambda: make().encode()),
+        t("One page to print"), data=written_down(session, "trends", "summary", lambda: make().encode()),
         file_name=f"churn-{state.as_of:%Y-%m-%d}.html", mime="text/html", on_click="ignore", icon=":material/print:",
         key="summary",
     )  # fmt: skip
@@ -146,50 +186,53 @@ def summary_html(
     tiles = []
     if risk is not None:
         middle, low, high = (words.money(round(value), currency) for value in risk)
-        tiles.append(Tile("Margin at risk next quarter", middle, f"modelled; 90 % between {low} and {high}"))
+        how = t("modelled; 90 % between {low} and {high}", low=low, high=high)
+        tiles.append(Tile(t("Margin at risk next quarter"), middle, how))
     if len(forbidden) >= FEWEST:
         worth = show(sum(row["worth"] for row in forbidden if row["currency"] == currency), currency)
-        tiles.append(Tile("Worth keeping, policy forbids", f"{len(forbidden):,}", f"worth {worth} if they stay"))
+        how = t("worth {worth} if they stay", worth=worth)
+        tiles.append(Tile(t("Worth keeping, policy forbids"), number(len(forbidden)), how))
     last = kept[kept["measure"].str.startswith("saved")].groupby("measure").last() if len(kept) else pd.DataFrame()
     tiles += [
         Tile(
-            str(row.Index).capitalize(),
+            words.first_up(measure_said(str(row.Index))),
             words.percent(float(row.rate)),
-            f"of {row.callers:,} who came in {row.month:%b %Y}",
+            t(
+                "of {n} who came in {month}",
+                n=number(row.callers),
+                month=words.month(row.month, is_short=True),
+            ),
         )
         for row in last.itertuples()
     ]
     return page(
-        f"{company}: churn", subtitle, tiles, [_rates_section(rates), *([_drivers_section(drivers)] if drivers else [])]
-    )
+        t("{company}: churn", company=company), subtitle, tiles,
+        [_rates_section(rates), *([_drivers_section(drivers)] if drivers else [])],
+    )  # fmt: skip
 
 
 def _rates_section(rates: pd.DataFrame) -> Section:
     months = sorted(rates["month"].unique())[-6:] if len(rates) else []
     by = rates.set_index(["month", "how"]) if len(rates) else rates
     rows = [
-        [f"{month:%b %Y}", f"{by.loc[(month, 'voluntary'), 'live']:,}"]
+        [words.month(month, is_short=True), number(by.loc[(month, "voluntary"), "live"])]
         + [_rate(by.loc[(month, how)]) for how in ("voluntary", "involuntary", "moved")]
         for month in months
     ]
     return Section(
-        "Left in the month", ["month", "live at the start", "by choice", "cut off", "moved away"], rows,
-        "Left over live at the start of the month, with 95 % intervals (Wilson).",
+        t("Left in the month"), [t("month"), t("live at the start"), *(t(said) for said in HOW.values())], rows,
+        t("Left over live at the start of the month, with 95 % intervals (Wilson)."),
     )  # fmt: skip
 
 
 def _rate(row: pd.Series) -> str:
-    return f"{row['rate']:.2%} ({row['low']:.2%} to {row['high']:.2%})"
+    rate, low, high = (words.exact_percent(row[end], 2) for end in ("rate", "low", "high"))
+    return t("{middle} ({low} to {high})", middle=rate, low=low, high=high)
 
 
 def _drivers_section(drivers: Sequence[Driver]) -> Section:
-    rows = [[plain_name(d), words.points(d.points_now), words.points(d.points_then)] for d in drivers[:6]]
+    rows = [[name_of(d.column), words.points(d.points_now), words.points(d.points_then)] for d in drivers[:6]]
     return Section(
-        "What moves the risk", ["column", "now", "91 days before"], rows,
-        "Mean change of the chance of leaving against the column’s usual value, by the model in use.",
+        t("What moves the risk"), [t("column"), t("now"), t("91 days before")], rows,
+        t("Mean change of the chance of leaving against the column’s usual value, by the model in use."),
     )  # fmt: skip
-
-
-def plain_name(driver: Driver) -> str:
-    """A column's name as words."""
-    return words.spoken(driver.column)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, timedelta
 from functools import partial
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -13,17 +14,27 @@ from churn import voice
 from churn.core import digest, words
 from churn.core.bursts import RATE
 from churn.core.charts_voice import reasons_chart, reasons_in_words, trend
-from churn.core.league import QUADRANTS, Standing, avoidable
+from churn.core.language import mark, number, t, tn
+from churn.core.league import CLASSES, QUADRANTS, Standing, avoidable
 from churn.core.problems import STATES
 from churn.refusals import Refusal
 from churn.ui.gate import Session
-from churn.ui.pieces import heading, plain
+from churn.ui.pieces import chart, heading, plain
 from churn.ui.takeaway import takeaway, written_down
 from churn.ui.voice_card import show_problem
 
-PERIODS = {"30": "30 days", "90": "90 days", "365": "365 days"}  # the URL carries what is read
-VIEWS = {"rising": "Rising", "topics": "Topics", "league": "Worth having", "broken": "What is broken"}
-NOT_YET = "Nothing is counted yet: the nightly job does it, or `python3 -m churn voice` now."
+PERIODS = ("30", "90", "365")  # days; the URL carries what is read
+VIEWS = {
+    "rising": mark("Rising"),
+    "topics": mark("Topics"),
+    "league": mark("Worth having"),
+    "broken": mark("What is broken"),
+}
+NOT_YET = mark("Nothing is counted yet: the nightly job does it, or `python3 -m churn voice` now.")
+PROBLEMS = mark(
+    "Above the usual level without a known cause, or being worked on. Usual: what was expected of the day from earlier "
+    "weeks; modelled."
+)
 
 
 def show_voice(session: Session) -> None:
@@ -32,17 +43,17 @@ def show_voice(session: Session) -> None:
         run = voice.last_run(connection)
         choices = voice.choices(connection)
     if run is None:
-        st.info(NOT_YET, icon=":material/inbox:")
+        st.info(t(NOT_YET), icon=":material/inbox:")
         return
     asked = _filters(run, choices)
     if said := st.session_state.pop("voice_said", None):
         st.toast(plain(said), icon=":material/info:", duration="long")  # nothing on the page moves for it
     view = st.segmented_control(
-        "View",
+        t("View"),
         list(VIEWS),
         default="rising",
         required=True,
-        format_func=VIEWS.__getitem__,
+        format_func=lambda one: t(VIEWS[one]),
         key="view",
         label_visibility="collapsed",
         bind="query-params",
@@ -55,36 +66,36 @@ def show_voice(session: Session) -> None:
 def _filters(run: voice.Run, choices: voice.Choices) -> voice.Asked:
     period, region, plan, reason, state = st.columns([2.7, 1.5, 1.5, 1.4, 1.4], vertical_alignment="bottom")
     days = period.segmented_control(
-        "Period",
-        list(PERIODS),
+        t("Period"),
+        PERIODS,
         default="90",
         required=True,
-        format_func=PERIODS.__getitem__,
+        format_func=lambda one: tn(int(one), "{n} day", "{n} days"),
         key="days",
         bind="query-params",
     )
     chosen = {
         "region": region.selectbox(
-            "Region", choices.regions, index=None, placeholder="every region", key="region", bind="query-params"
+            t("Region"), choices.regions, index=None, placeholder=t("every region"), key="region", bind="query-params"
         ),
         "plan": plan.selectbox(
-            "Plan", choices.plans, index=None, placeholder="every plan", key="plan", bind="query-params"
+            t("Plan"), choices.plans, index=None, placeholder=t("every plan"), key="plan", bind="query-params"
         ),
         "reason": reason.selectbox(
-            "About",
+            t("About"),
             choices.reasons,
             index=None,
-            placeholder="everything",
+            placeholder=t("everything"),
             format_func=words.spoken,
             key="reason",
             bind="query-params",
         ),
         "state": state.selectbox(
-            "State",
+            t("State"),
             list(STATES),
             index=None,
-            placeholder="any state",
-            format_func=STATES.__getitem__,
+            placeholder=t("any state"),
+            format_func=lambda one: t(STATES[one]),
             key="state",
             bind="query-params",
         ),
@@ -100,23 +111,27 @@ def _rising(session: Session, asked: voice.Asked) -> None:
         quotes = voice.quotes(connection, [one.problem_id for one in found])
     told = [point for point in points if point[2] is not None and point[1] != "unknown"]
     if told:
-        st.altair_chart(reasons_chart(told, asked.bucket_days), alt=reasons_in_words(told))
-        if any(n is None for _, _, n in points):
-            st.caption("Days on which a group has fewer than 10 customers are left out.")
+        chart(reasons_chart(told, asked.bucket_days), alt=reasons_in_words(told))
+        known = t("Inbound contacts as coded, counted; the largest reasons of the period.")
+        hidden = t("Days on which a group has fewer than 10 customers are left out.")
+        st.caption(f"{known} {hidden}" if any(n is None for _, _, n in points) else known)
     else:
         st.info(
-            "No contacts to show: widen the filters. Groups under 10 customers are not told.",
+            t("No contacts to show: widen the filters. Groups under 10 customers are not told."),
             icon=":material/filter_alt:",
         )
     settled = [one for one in found if one.state in ("fixed", "dismissed")]
     known = [one for one in found if one.state == "noticed" and one.is_expected]
     fresh = [one for one in found if one not in settled and one not in known]
-    heading(f"Problems · {len(fresh):,}", help="Above the usual level without a known cause, or being worked on.")
+    heading(t("Problems · {n}", n=number(len(fresh))), help=t(PROBLEMS))
     if not fresh:
-        st.info("Nothing rises without a known cause, and nothing is being worked on.", icon=":material/task_alt:")
+        st.info(t("Nothing rises without a known cause, and nothing is being worked on."), icon=":material/task_alt:")
     for problem in fresh:
         show_problem(session, problem, courses[problem.problem_id], quotes[problem.problem_id])
-    for title, some in ((f"With a known cause · {len(known):,}", known), (f"Settled · {len(settled):,}", settled)):
+    for title, some in (
+        (t("With a known cause · {n}", n=number(len(known))), known),
+        (t("Settled · {n}", n=number(len(settled))), settled),
+    ):
         if some:
             with st.expander(title):
                 for problem in some:
@@ -127,10 +142,12 @@ def _topics(session: Session, asked: voice.Asked) -> None:
     with session.database.transaction(session.me) as connection:
         points = voice.topics_over_time(connection, asked)
     if not points:
-        st.info("No topics in this period: it takes some hundred notes, and a night.", icon=":material/inbox:")
+        st.info(t("No topics in this period: it takes some hundred notes, and a night."), icon=":material/inbox:")
         return
     if asked.region or asked.plan or asked.reason:
-        st.caption("Topics are of everybody: notes are read as a sample, too small to part by region, plan or reason.")
+        st.caption(
+            t("Topics are of everybody: notes are read as a sample, too small to part by region, plan or reason.")
+        )
     by_topic: dict[str, list[tuple[date, float]]] = {}
     for point in points:
         by_topic.setdefault(point.about, []).append((point.bucket, float(point.contacts or 0)))
@@ -153,17 +170,25 @@ def _topics(session: Session, asked: voice.Asked) -> None:
     st.dataframe(
         frame,
         hide_index=True,
-        alt=f"{len(frame)} topics with contacts, change and trend over the period.",
+        alt=tn(
+            len(frame),
+            "{n} topic with contacts, change and trend over the period.",
+            "{n} topics with contacts, change and trend over the period.",
+        ),
         column_config={
-            "topic": st.column_config.TextColumn("Topic", width="large"),
-            "contacts": st.column_config.NumberColumn("Contacts, reckoned", format="%,.0f"),
-            "change": st.column_config.NumberColumn("Second half against the first", format="%+.0f %%"),
-            "trend": st.column_config.LineChartColumn("Over the period", y_min=0),
+            "topic": st.column_config.TextColumn(
+                t("Topic"), width="large", help=t("Words that tell the notes of a topic from the others.")
+            ),
+            "contacts": st.column_config.NumberColumn(t("Contacts, reckoned"), format="%,.0f"),
+            "change": st.column_config.NumberColumn(t("Second half against the first"), format="%+.0f %%"),
+            "trend": st.column_config.LineChartColumn(t("Over the period"), y_min=0),
         },
     )
     st.caption(
-        "Contacts are reckoned from the share of the notes that were read, at most 400 a day. "
-        "Names stay the same from night to night."
+        t(
+            "Contacts are reckoned from the share of the notes that were read, at most 400 a day. Names stay the same "
+            "from night to night."
+        )
     )
     takeaway(session, "voice", "topics", frame.drop(columns="trend"))
 
@@ -173,42 +198,59 @@ def _league(session: Session, asked: voice.Asked) -> None:
         rows = voice.standings(connection, asked)
     if not rows:
         st.info(
-            "No contacts to rank: widen the filters. Groups under 10 customers are not told.",
+            t("No contacts to rank: widen the filters. Groups under 10 customers are not told."),
             icon=":material/filter_alt:",
         )
         return
     contacts, share = avoidable(rows)
     st.markdown(
-        f"**{contacts:,} contacts in {voice.LEAGUE_DAYS} days, {words.percent(share)} of all, should not have been "
-        "needed**: neither we nor they wanted them."
-    )
+        t(
+            "**{n} contacts in {days} days, {share} of all, should not have been needed**: neither we nor they wanted "
+            "them.",
+            n=number(contacts), days=voice.LEAGUE_DAYS, share=words.percent(share),
+        )
+    )  # fmt: skip
     may_edit = session.person.role == "leader"
     frame = pd.DataFrame([_standing(row) for row in rows])
-    kinds = st.column_config.SelectboxColumn
     edited = st.data_editor(
         frame.assign(share=frame["share"] * 100),
         hide_index=True,
         key=f"league-{asked.region}-{asked.plan}",
-        alt="Contact reasons with contacts, share, change and class.",
+        alt=t("Contact reasons with contacts, share, change and class."),
         disabled=["about", "contacts", "share", "change", "advice", *([] if may_edit else ["to_us", "to_them"])],
         column_order=["about", "contacts", "share", "change", "to_us", "to_them", "advice"],
         column_config={
-            "about": "About",
-            "contacts": st.column_config.NumberColumn(f"Contacts, {voice.LEAGUE_DAYS} days", format="%,d"),
-            "share": st.column_config.ProgressColumn("Share of all", min_value=0, max_value=100, format="%.1f %%"),
-            "change": st.column_config.NumberColumn(f"On the {voice.LEAGUE_DAYS} days before", format="%+.0f %%"),
-            "to_us": kinds("To us", options=["valuable", "irritating"], required=True),
-            "to_them": kinds("To them", options=["valuable", "irritating"], required=True),
-            "advice": "So",
+            "about": t("About"),
+            "contacts": st.column_config.NumberColumn(t("Contacts, {n} days", n=voice.LEAGUE_DAYS), format="%,d"),
+            "share": st.column_config.ProgressColumn(t("Share of all"), min_value=0, max_value=100, format="%.1f %%"),
+            "change": st.column_config.NumberColumn(
+                t("On the {n} days before", n=voice.LEAGUE_DAYS), format="%+.0f %%"
+            ),
+            "to_us": _class_column(t("To us")),
+            "to_them": _class_column(t("To them")),
+            "advice": t("So"),
         },
     )
     if may_edit:
         _classify(session, frame, edited)
     st.caption(
-        "Classes are guessed from the reason’s name until a leader says otherwise. "
-        + " ".join(f"{us.capitalize()} to us, {them} to them: {what}." for (us, them), what in QUADRANTS.items())
-    )
+        t("Classes are guessed from the reason’s name until a leader says otherwise.")
+        + " "
+        + " ".join(
+            t(
+                "{Us} to us, {them} to them: {what}.",
+                Us=words.first_up(t(CLASSES[us])), them=t(CLASSES[them]), what=t(what),
+            )
+            for (us, them), what in QUADRANTS.items()
+        )
+    )  # fmt: skip
     takeaway(session, "voice", "league", frame.drop(columns="reason"))
+
+
+def _class_column(label: str) -> Any:
+    return st.column_config.SelectboxColumn(
+        label, options=list(CLASSES), format_func=lambda one: t(CLASSES[one]), required=True
+    )
 
 
 def _standing(row: Standing) -> dict[str, object]:
@@ -221,7 +263,7 @@ def _standing(row: Standing) -> dict[str, object]:
         "change": change,
         "to_us": row.to_us,
         "to_them": row.to_them,
-        "advice": row.advice,
+        "advice": t(row.advice),
     }
 
 
@@ -230,7 +272,8 @@ def _classify(session: Session, before: pd.DataFrame, after: pd.DataFrame) -> No
     for row in after[changed].to_dict("records"):
         try:
             voice.classify(session.database, session.me, row["reason"], row["to_us"], row["to_them"])
-            st.session_state["voice_said"] = f"{words.spoken(row['reason']).capitalize()} is classified."
+            reason = words.first_up(words.spoken(row["reason"]))
+            st.session_state["voice_said"] = t("{reason} is classified.", reason=reason)
         except Refusal as refusal:
             st.session_state["voice_said"] = str(refusal)
     if changed.any():
@@ -242,31 +285,43 @@ def _broken(session: Session, asked: voice.Asked) -> None:
         notes = voice.broken(connection, asked)
     if not notes:
         st.info(
-            "No agent wrote down what is broken in this period. They do it at the end of a call.",
+            t("No agent wrote down what is broken in this period. They do it at the end of a call."),
             icon=":material/inbox:",
         )
         return
     by_topic: dict[str, list[voice.Broken]] = {}
     for note in notes:
-        by_topic.setdefault(note.topic or "About none of the topics", []).append(note)
+        by_topic.setdefault(note.topic or t("About none of the topics"), []).append(note)
     for topic, some in by_topic.items():
-        with st.expander(f"{plain(topic)} · {words.count(some[0].of_topic, 'note')}", expanded=len(by_topic) < 5):
+        count = tn(some[0].of_topic, "{n} note", "{n} notes")
+        with st.expander(f"{plain(topic)} · {count}", expanded=len(by_topic) < 5):
             for note in some:
                 about = f" · {words.spoken(note.reason)}" if note.reason else ""
                 st.markdown(f"{plain(note.note, 300)}  \n:small[{plain(words.day(note.said_on, asked.last) + about)}]")
 
 
 def _source(session: Session, run: voice.Run) -> None:
-    rate = f", that night at a level of {run.level:.4f}" if run.level is not None else ""
+    told = {
+        "day": words.day(run.until_day, date.min), "moment": words.moment(run.ran_at, session.company.time_zone),
+        "rate": words.percent(RATE),
+    }  # fmt: skip
     st.caption(
-        f"Inbound contacts up to {words.day(run.until_day, date.min)}, counted "
-        f"{words.moment(run.ran_at, session.company.time_zone)}. A problem is what lies above its usual level by more "
-        f"than chance allows; of all found, at most {words.percent(RATE)} are expected to be false{rate}."
-    )
+        t(
+            "Inbound contacts up to {day}, counted {moment}. A problem is what lies above its usual level by more than "
+            "chance allows; of all found, at most {rate} are expected to be false.",
+            **told,
+        )
+        if run.level is None
+        else t(
+            "Inbound contacts up to {day}, counted {moment}. A problem is what lies above its usual level by more than "
+            "chance allows; of all found, at most {rate} are expected to be false, that night at a level of {level}.",
+            **told, level=number(run.level, 4),
+        )
+    )  # fmt: skip
     text, mail, _ = st.columns([2, 2, 4])
     for column, label, make, ending, kind in (
-        (text, "Digest as text", digest.as_text, "md", "text/markdown"),
-        (mail, "Digest as a mail", digest.as_html, "html", "text/html"),
+        (text, t("Digest as text"), digest.as_text, "md", "text/markdown"),
+        (mail, t("Digest as a mail"), digest.as_html, "html", "text/html"),
     ):
         column.download_button(
             label,
@@ -283,4 +338,4 @@ def _digest(session: Session, make: Callable[[digest.Digest], str]) -> bytes:
     """Made when it is asked for, not on every run of the page."""
     with session.database.transaction(session.me) as connection:
         told = voice.digest(connection, session.company)
-    return (make(told) if told is not None else NOT_YET).encode()
+    return (make(told) if told is not None else t(NOT_YET)).encode()

@@ -11,28 +11,34 @@ import streamlit as st
 from churn import voice
 from churn.core import words
 from churn.core.charts_voice import problem_chart, problem_in_words
-from churn.core.digest import effect_in_words, effect_of, rise_in_words
+from churn.core.digest import at_that_time, effect_in_words, effect_of, rise_in_words
+from churn.core.language import mark, number, t, tn
 from churn.core.money import to_major
-from churn.core.problems import LEAST_GROUP, STATES, Day
+from churn.core.problems import LEAST_GROUP, STATES, Day, title_said
 from churn.refusals import Refusal
 from churn.ui.gate import Session
-from churn.ui.pieces import Flag, flags, plain
+from churn.ui.pieces import Colour, Flag, chart, flags, plain
 from churn.ui.takeaway import takeaway
 
-BADGES: dict[str, Flag] = {
-    "noticed": ("noticed", ":material/visibility:", "orange"),
-    "accepted": ("accepted", ":material/assignment_turned_in:", "blue"),
-    "being_fixed": ("being fixed", ":material/build:", "violet"),
-    "fixed": ("fixed", ":material/task_alt:", "green"),
-    "dismissed": ("dismissed", ":material/block:", "gray"),
+BADGES: dict[str, tuple[str, Colour]] = {
+    "noticed": (":material/visibility:", "orange"),
+    "accepted": (":material/assignment_turned_in:", "blue"),
+    "being_fixed": (":material/build:", "violet"),
+    "fixed": (":material/task_alt:", "green"),
+    "dismissed": (":material/block:", "gray"),
 }
 ACTS = {
-    "noticed": "Notice again",
-    "accepted": "Accept",
-    "being_fixed": "Being fixed",
-    "fixed": "Fixed",
-    "dismissed": "Dismiss",
+    "noticed": mark("Notice again"),
+    "accepted": mark("Accept"),
+    "being_fixed": mark("Being fixed"),
+    "fixed": mark("Fixed"),
+    "dismissed": mark("Dismiss"),
 }
+OTHERS = mark("others, under 10 each")
+EFFECT = mark(
+    "Against the level before it was fixed: what would have come had it gone on. No experiment: it may have ended by "
+    "itself."
+)
 MOST_LISTED = 100
 
 
@@ -42,9 +48,10 @@ def show_problem(
     """One card."""
     with st.container(border=True, key=f"problem-{problem.problem_id}"):
         where = f" · {problem.region or problem.plan}" if problem.region or problem.plan else ""
-        st.markdown(f"### {plain(problem.title + where, 200)}", anchors=False)
+        title = title_said(problem.title, problem.reason)
+        st.markdown(f"### {plain(title + where, 200)}", anchors=False)
         with st.container(horizontal=True, gap="small"):
-            flags([BADGES[problem.state], *_owner(problem)])
+            flags([(t(STATES[problem.state]), *BADGES[problem.state]), *_owner(problem)])
         left, right = st.columns([5, 4])
         with left:
             st.markdown(_figures(problem))
@@ -53,50 +60,54 @@ def show_problem(
             effect = effect_of(course, problem.began_on, problem.fixed_on)
             if effect is not None:
                 st.markdown(
-                    f"**{plain(effect_in_words(effect).capitalize())}**",
-                    help="Against the level before it was fixed: "
-                    "what would have come had it gone on. No experiment: it may have ended by itself.",
+                    f"**{plain(words.first_up(effect_in_words(effect)))}**",
+                    help=t(EFFECT),
                 )
             elif problem.state == "fixed":
-                st.caption("What the fix saved shows from the day after it.")
+                st.caption(t("What the fix saved shows from the day after it."))
         if course:
-            chart = problem_chart(course, problem.fixed_on)
-            right.altair_chart(chart, alt=problem_in_words(problem.title, course), key=f"course-{problem.problem_id}")
-            right.caption("Contacts a day; shaded: where nine usual days of ten lie.")
+            with right:
+                told = problem_in_words(title, course)
+                chart(problem_chart(course, problem.fixed_on), alt=told, key=f"course-{problem.problem_id}")
+                st.caption(t("Contacts a day; shaded: where nine usual days of ten lie."))
         _who(session, problem, quotes)
         if session.person.role == "leader":
             _acts(session, problem)
 
 
 def _owner(problem: voice.Problem) -> list[Flag]:
-    owner = [(problem.owner_department, ":material/apartment:", "gray")] if problem.owner_department else []
-    fixed = [(f"on {words.day(problem.fixed_on, date.min)}", ":material/event:", "gray")] if problem.fixed_on else []
-    return [*owner, *fixed]  # type: ignore[list-item]
+    owner: list[Flag] = []
+    if problem.owner_department:
+        owner = [(problem.owner_department, ":material/apartment:", "gray")]
+    if not problem.fixed_on:
+        return owner
+    return [*owner, (t("on {day}", day=words.day(problem.fixed_on, date.min)), ":material/event:", "gray")]
 
 
 def _figures(problem: voice.Problem) -> str:
     last = problem.last_burst_on
-    rise = rise_in_words(problem.contacts, problem.expected)
-    when = f"on {words.day(last, last)}"
+    rise, end = rise_in_words(problem.contacts, problem.expected), words.day(last, last)
+    lines = [t("{rise}, on {day}.", rise=rise, day=end)]
     if problem.began_on != last:
-        when = f"{words.day(problem.began_on, last)} to {words.day(last, last)}"
-    lines = [f"{rise}, {when}."]
+        lines = [t("{rise}, {first} to {last}.", rise=rise, first=words.day(problem.began_on, last), last=end)]
     if problem.customers >= LEAST_GROUP:
-        lines.append(f"{words.count(problem.customers, 'customer')} got in touch about it.")
+        lines.append(
+            tn(problem.customers, "{n} customer got in touch about it.", "{n} customers got in touch about it.")
+        )
     if problem.worth_at_risk is not None and problem.customers >= LEAST_GROUP:
         worth = words.money(round(to_major(problem.worth_at_risk, problem.currency)), problem.currency)
-        lines.append(f"{worth} at risk: what they are worth times their chance of leaving; modelled.")
+        lines.append(t("{worth} at risk: what they are worth times their chance of leaving; modelled.", worth=worth))
     if problem.reason is None:
-        lines.append("Counted in the notes that were read: no reason is coded.")
+        lines.append(t("Counted in the notes that were read: no reason is coded."))
     if problem.at_that_time:
-        lines.append(f"At that time: {', '.join(problem.at_that_time)}.")
+        lines.append(at_that_time(problem.at_that_time))
     if problem.topic:
-        lines.append(f"Most notes are about: {problem.topic}.")
+        lines.append(t("Most notes are about: {topic}.", topic=problem.topic))
     return "  \n".join(plain(line, 400) for line in lines)
 
 
 def _who(session: Session, problem: voice.Problem, quotes: Sequence[voice.Quote]) -> None:
-    asked = st.toggle("Who is affected, and what was decided", key=f"who-{problem.problem_id}")
+    asked = st.toggle(t("Who is affected, and what was decided"), key=f"who-{problem.problem_id}")
     if not asked:
         return
     with session.database.transaction(session.me) as connection:
@@ -104,16 +115,15 @@ def _who(session: Session, problem: voice.Problem, quotes: Sequence[voice.Quote]
         touched = voice.touched(connection, problem.problem_id)
         steps = voice.history(connection, problem.problem_id)
     regions, plans = st.columns(2)
-    for column, dimension in ((regions, "region"), (plans, "plan")):
-        some = [
-            {dimension: g.value or "others, under 10 each", "customers": g.customers}
-            for g in groups
-            if g.dimension == dimension
-        ]
+    for column, dimension, label, told in (
+        (regions, "region", t("region"), t("Customers affected by region.")),
+        (plans, "plan", t("plan"), t("Customers affected by plan.")),
+    ):
+        some = [{label: g.value or t(OTHERS), t("customers"): g.customers} for g in groups if g.dimension == dimension]
         if some:
-            column.dataframe(pd.DataFrame(some), hide_index=True, alt=f"Customers affected by {dimension}.")
+            column.dataframe(pd.DataFrame(some), hide_index=True, alt=told)
     if not groups:
-        st.caption("Fewer than 10 customers: who they are is not told.")
+        st.caption(t("Fewer than 10 customers: who they are is not told."))
     if touched:
         _accounts(session, problem, touched)
     for quote in quotes[2:]:
@@ -123,8 +133,8 @@ def _who(session: Session, problem: voice.Problem, quotes: Sequence[voice.Quote]
         st.caption(
             plain(
                 f"{words.moment(step.happened_at, session.company.time_zone)} · {step.person}: "
-                f"{STATES[step.from_state]} → "
-                f"{STATES[step.to_state]}{remark}",
+                f"{t(STATES[step.from_state])} → "
+                f"{t(STATES[step.to_state])}{remark}",
                 400,
             )
         )
@@ -150,13 +160,29 @@ def _accounts(session: Session, problem: voice.Problem, touched: Sequence[voice.
     st.dataframe(
         frame.head(MOST_LISTED),
         hide_index=True,
-        alt="Accounts with most worth at risk, without names.",
+        alt=t("Accounts with most worth at risk, without names."),
         column_config={
-            "chance of leaving": st.column_config.NumberColumn(format="percent"),
-            f"worth ({problem.currency})": st.column_config.NumberColumn(format="%,.0f"),
+            "account": t("account"),
+            "region": t("region"),
+            "plan": t("plan"),
+            "contacts": t("contacts"),
+            "last on": t("last on"),
+            "chance of leaving": st.column_config.NumberColumn(
+                t("chance of leaving"), format="percent", help=t("By the model in use, at the last scoring.")
+            ),
+            f"worth ({problem.currency})": st.column_config.NumberColumn(
+                t("worth ({currency})", currency=problem.currency),
+                format="%,.0f",
+                help=t("What the customer is worth over the coming years; modelled."),
+            ),
         },
     )
-    st.caption(f"{words.count(len(touched), 'account')} with most at risk, of {problem.customers:,}; no names.")
+    st.caption(
+        tn(
+            len(touched), "{n} account with most at risk, of {all}; no names.",
+            "{n} accounts with most at risk, of {all}; no names.", all=number(problem.customers),
+        )
+    )  # fmt: skip
     takeaway(session, "voice", f"problem-{problem.problem_id}", frame)
 
 
@@ -169,26 +195,26 @@ def _acts(session: Session, problem: voice.Problem) -> None:
     columns = iter(st.columns(widths, vertical_alignment="bottom"))
     options = sorted({*owners, *([problem.owner_department] if problem.owner_department else [])})
     next(columns).selectbox(
-        "Owner department",
+        t("Owner department"),
         options,
         index=options.index(problem.owner_department) if problem.owner_department else None,
         accept_new_options=True,
-        placeholder="whose is it?",
+        placeholder=t("whose is it?"),
         key=f"owner-{key}",
     )
     if may_fix:
         next(columns).date_input(
-            "Fixed on",
+            t("Fixed on"),
             value=problem.fixed_on,
             min_value=problem.began_on,
             max_value=voice.local_today(session.company, session.clock),
             format="DD/MM/YYYY",
             key=f"fixed-{key}",
         )
-    next(columns).text_input("Remark", key=f"remark-{key}", max_chars=300)
+    next(columns).text_input(t("Remark"), key=f"remark-{key}", max_chars=300)
     for column, state in zip(columns, nexts, strict=True):
         column.button(
-            ACTS[state], key=f"to-{state}-{key}", on_click=_move, args=(session, problem, state), width="stretch"
+            t(ACTS[state]), key=f"to-{state}-{key}", on_click=_move, args=(session, problem, state), width="stretch"
         )
     if refused := st.session_state.pop(f"refused-{key}", None):
         st.warning(plain(refused), icon=":material/block:")
@@ -208,6 +234,7 @@ def _move(session: Session, problem: voice.Problem, state: str) -> None:
             fixed_on=fixed_on,
             remark=typed.get(f"remark-{key}"),
         )
-        typed["voice_said"] = f"{problem.title}: {STATES[state]}."
+        title = title_said(problem.title, problem.reason)
+        typed["voice_said"] = t("{title}: {state}.", title=title, state=t(STATES[state]))
     except Refusal as refusal:
         typed[f"refused-{key}"] = str(refusal)

@@ -22,6 +22,7 @@ from churn.core.effect import LOG_COLUMNS
 from churn.core.fitted import Fitted
 from churn.core.givers import expected_amounts, givers
 from churn.core.incremental import MISSING, Return, incremental_return
+from churn.core.language import mark
 from churn.core.likeness import likeness
 from churn.core.money import to_major
 from churn.core.outlook import Economics, look_ahead, margins, risk_of
@@ -39,7 +40,9 @@ Tell = Callable[[str], None]
 Models = tuple[Fitted[ChurnRisk], Fitted[TenureCurve]]
 
 MOST_CALLS = 20_000
-NO_MODELS = "no model of risk and survival is in use, so what a customer kept is worth, and who stays, is not known"
+NO_MODELS = mark(
+    "no model of risk and survival is in use, so what a customer kept is worth, and who stays, is not known"
+)
 NOT_CONTEXT = ("instrument", "given_month", "agent_id", "propensity")
 
 

@@ -5,24 +5,30 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
+from churn.core.language import mark, t
+
 Chart = alt.LayerChart | alt.FacetChart
 
 DASHES = {"draft": [1, 0], "today": [6, 3]}  # told apart without colour
 SHAPES = {"draft": "circle", "today": "square"}
-NAMES = list(DASHES)
+NAMES = {"draft": mark("draft"), "today": mark("today")}
 
 
 def frontier(points: pd.DataFrame, currency: str) -> Chart:
     """`points`: policy, price, spend, margin; the policy as it stands is the large mark at price 0."""
-    scale = alt.Scale(domain=NAMES, range=list(DASHES.values()))
-    shape = alt.Shape("policy:N", title=None, scale=alt.Scale(domain=NAMES, range=list(SHAPES.values())))
-    base = alt.Chart(points).encode(
-        x=alt.X("spend:Q", title=f"spent, {currency}", axis=alt.Axis(format="~s")),
-        y=alt.Y("margin:Q", title=f"margin kept over giving nothing, {currency}", axis=alt.Axis(format="~s")),
-        color=alt.Color("policy:N", title=None, scale=alt.Scale(domain=NAMES), legend=alt.Legend(orient="top")),
+    names = [t(NAMES[name]) for name in DASHES]
+    scale = alt.Scale(domain=names, range=list(DASHES.values()))
+    shape = alt.Shape("policy:N", title=None, scale=alt.Scale(domain=names, range=list(SHAPES.values())))
+    told = points.assign(policy=[t(NAMES[name]) for name in points["policy"]])
+    margin = t("margin kept over giving nothing, {currency}", currency=currency)
+    base = alt.Chart(told).encode(
+        x=alt.X("spend:Q", title=t("spent, {currency}", currency=currency), axis=alt.Axis(format="~s")),
+        y=alt.Y("margin:Q", title=margin, axis=alt.Axis(format="~s")),
+        color=alt.Color("policy:N", title=None, scale=alt.Scale(domain=names), legend=alt.Legend(orient="top")),
         tooltip=[
-            alt.Tooltip("policy:N"), alt.Tooltip("price:Q", title="price of budget"),
-            alt.Tooltip("spend:Q", format=",.0f"), alt.Tooltip("margin:Q", format=",.0f", title="margin kept"),
+            alt.Tooltip("policy:N", title=t("policy")), alt.Tooltip("price:Q", title=t("price of budget")),
+            alt.Tooltip("spend:Q", format=",.0f", title=t("spend")),
+            alt.Tooltip("margin:Q", format=",.0f", title=t("margin kept")),
         ],
     )  # fmt: skip
     line = base.mark_line().encode(strokeDash=alt.StrokeDash("policy:N", legend=None, scale=scale), order="price:Q")
@@ -39,6 +45,11 @@ def ranges(rows: pd.DataFrame, title: str) -> Chart:
     )
     mark = base.mark_point(size=90, filled=True).encode(
         x="total:Q",
-        tooltip=["who:N", *(alt.Tooltip(f"{name}:Q", format=",.0f") for name in ("total", "low", "high"))],
+        tooltip=[
+            alt.Tooltip("who:N", title=t("who")),
+            alt.Tooltip("total:Q", format=",.0f", title=t("total")),
+            alt.Tooltip("low:Q", format=",.0f", title=t("low")),
+            alt.Tooltip("high:Q", format=",.0f", title=t("high")),
+        ],
     )
     return alt.layer(bar, mark).properties(height=110)

@@ -10,14 +10,15 @@ import pandas as pd
 
 from churn.core.charts_team import SHAPES
 from churn.core.funnel import ALARM, WATCH, Funnel
+from churn.core.language import mark, t
 
 Chart = alt.LayerChart | alt.FacetChart
 GIVES = {
-    "below": "gives less than chance explains",
-    "low": "less than most; one in twenty is here by chance",
-    "inside": "as expected of these callers",
-    "high": "more than most; one in twenty is here by chance",
-    "above": "gives more than chance explains",
+    "below": mark("gives less than chance explains"),
+    "low": mark("less than most; one in twenty is here by chance"),
+    "inside": mark("as expected of these callers"),
+    "high": mark("more than most; one in twenty is here by chance"),
+    "above": mark("gives more than chance explains"),
 }
 
 
@@ -26,14 +27,16 @@ def run_off_chart(rows: pd.DataFrame, currency: str) -> Chart:
 
     `rows`: month, promised and expected (NaN: not known), major units.
     """
-    x = alt.X("yearmonth(month):O", title="month of the bill", axis=alt.Axis(labelAngle=0, format="%b %Y"))
+    x = alt.X("yearmonth(month):O", title=t("month of the bill"), axis=alt.Axis(labelAngle=0, format="%b %Y"))
     tip = [
-        alt.Tooltip("yearmonth(month):T", title="month", format="%B %Y"),
-        alt.Tooltip("promised:Q", format=",.2f", title=f"promised ({currency})"),
-        alt.Tooltip("expected:Q", format=",.2f", title=f"expected ({currency})"),
+        alt.Tooltip("yearmonth(month):T", title=t("month"), format="%B %Y"),
+        alt.Tooltip("promised:Q", format=",.2f", title=t("promised ({currency})", currency=currency)),
+        alt.Tooltip("expected:Q", format=",.2f", title=t("expected ({currency})", currency=currency)),
     ]
     base = alt.Chart(rows.assign(month=pd.to_datetime(rows["month"])))
-    bars = base.mark_bar(opacity=0.4).encode(x=x, y=alt.Y("promised:Q", title=f"due ({currency})"), tooltip=tip)
+    bars = base.mark_bar(opacity=0.4).encode(
+        x=x, y=alt.Y("promised:Q", title=t("due ({currency})", currency=currency)), tooltip=tip
+    )
     marks = base.mark_tick(thickness=3, orient="horizontal").encode(x=x, y="expected:Q", tooltip=tip)
     return alt.layer(bars, marks).properties(height=220)
 
@@ -44,22 +47,24 @@ def givers_chart(funnel: Funnel, agents: pd.DataFrame, currency: str) -> Chart:
     `agents`: name, usual_calls, difference, told, zone, calls, given, expected.
     """
     most = float(max(agents["usual_calls"].max() * 1.1, 40.0)) if len(agents) else 400.0
-    frame = agents.assign(said=agents["zone"].map(GIVES))
-    x = alt.X("usual_calls:Q", title="calls", scale=alt.Scale(domain=[0, most], nice=False))
-    y = alt.Y("difference:Q", title=f"given above expected, {currency} a call")
+    gives = {zone: t(said) for zone, said in GIVES.items()}
+    frame = agents.assign(said=agents["zone"].map(gives))
+    x = alt.X("usual_calls:Q", title=t("calls"), scale=alt.Scale(domain=[0, most], nice=False))
+    y = alt.Y("difference:Q", title=t("given above expected, {currency} a call", currency=currency))
     tip: list[Any] = [
-        alt.Tooltip("name:N"), alt.Tooltip("said:N", title="judged"), alt.Tooltip("calls:Q"),
-        alt.Tooltip("given:Q", format=",.0f", title="given"), alt.Tooltip("expected:Q", format=",.0f"),
-        alt.Tooltip("told:Q", format="+.2f", title="mix of callers allowed for"),
+        alt.Tooltip("name:N", title=t("name")), alt.Tooltip("said:N", title=t("judged")),
+        alt.Tooltip("calls:Q", title=t("calls")), alt.Tooltip("given:Q", format=",.0f", title=t("given")),
+        alt.Tooltip("expected:Q", format=",.0f", title=t("expected")),
+        alt.Tooltip("told:Q", format="+.2f", title=t("mix of callers allowed for")),
     ]  # fmt: skip
     strokes = alt.Chart(frame).mark_rule(opacity=0.45).encode(x=x, y=y, y2="told:Q")
     marks = alt.Chart(frame).mark_point(filled=True, size=90).encode(
         x=x, y=y, tooltip=tip,
         shape=alt.Shape(
             "said:N", title=None, legend=alt.Legend(orient="top", columns=2, labelLimit=340),
-            scale=alt.Scale(domain=list(GIVES.values()), range=list(SHAPES.values())),
+            scale=alt.Scale(domain=list(gives.values()), range=list(SHAPES.values())),
         ),
-        color=alt.Color("said:N", title=None, scale=alt.Scale(domain=list(GIVES.values())), legend=None),
+        color=alt.Color("said:N", title=None, scale=alt.Scale(domain=list(gives.values())), legend=None),
     )  # fmt: skip
     middle = alt.Chart(pd.DataFrame({"difference": [0.0]})).mark_rule(color="gray").encode(y="difference:Q")
     return alt.layer(middle, *_limits(funnel, most, x), strokes, marks).properties(height=300)

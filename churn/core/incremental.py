@@ -22,11 +22,16 @@ from sklearn.model_selection import KFold
 
 from churn.core.candidates import one_thread
 from churn.core.context import Encoder, columns_of
+from churn.core.language import ENGLISH, mark, number, speaking, t
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-MEASURED, MODELLED, MISSING = "measured on the trial arm", "modelled, doubly robust", "not enough data"
+MEASURED, MODELLED, MISSING = (
+    mark("measured on the trial arm"),
+    mark("modelled, doubly robust"),
+    mark("not enough data"),
+)
 LABELS = (MEASURED, MODELLED, MISSING)
 FEWEST_WITH, FEWEST_WITHOUT = 100, 40  # callers with money, and without though it was meant for them
 FOLDS = 5
@@ -121,15 +126,26 @@ def _is_trial(got: Flags, chance: Array) -> bool:
 
 def _missing(given: int, without: int) -> str:
     """What a comparison lacks, as a sentence; empty when it lacks nothing."""
-    lacks = []
+    lacking = []
     if given < FEWEST_WITH:
-        lacks.append(f"{given:,} calls with money are settled, {FEWEST_WITH} are needed")
+        lacking.append(t("{n} calls with money are settled, {least} are needed", n=number(given), least=FEWEST_WITH))
     if without < FEWEST_WITHOUT:
-        lacks.append(
-            f"{without:,} settled calls show what happens without it though it was meant, {FEWEST_WITHOUT} are needed: "
-            "a trial that holds money back by lot gives them soonest"
+        lacking.append(
+            t(
+                "{n} settled calls show what happens without it though it was meant, {least} are needed: "
+                "a trial that holds money back by lot gives them soonest",
+                n=number(without),
+                least=FEWEST_WITHOUT,
+            )
         )
-    return "; ".join(lacks)
+    return "; ".join(lacking)
+
+
+def lacks(told: Return) -> str:
+    """What a kept comparison lacks, in the language spoken here; the night kept it in English."""
+    with speaking(ENGLISH):
+        is_counted = told.missing == _missing(told.given, told.without)
+    return _missing(told.given, told.without) if is_counted else t(told.missing)
 
 
 def _calls(held: pd.DataFrame, *, with_context: bool) -> _Calls:

@@ -22,9 +22,11 @@ from typing import Any
 
 from churn.core import money
 from churn.core.bounds import Bounds, bounds
+from churn.core.language import mark, t
 from churn.core.limits import Budget, Earlier, Spending
 from churn.core.money import show
 from churn.core.policy import FLAGS, ROLES, WORDS, Case, Policy
+from churn.core.policy_words import named
 
 MOST_CASES = 500
 PLENTY = 10**12  # minor units of budget: money is no limit of a case
@@ -63,37 +65,41 @@ def read_cases(plain: Any) -> tuple[PolicyCase, ...]:
     if plain is None:
         return ()
     if not isinstance(plain, list):
-        raise CasesUnreadable("Cases are a list: each begins with “- case: …”.")
+        raise CasesUnreadable(t("Cases are a list: each begins with “- case: …”."))
     if len(plain) > MOST_CASES:
-        raise CasesUnreadable(f"{len(plain)} cases are more than {MOST_CASES}.")
+        raise CasesUnreadable(t("{n} cases are more than {most}.", n=len(plain), most=MOST_CASES))
     found = tuple(_read(number, row) for number, row in enumerate(plain, start=1))
     titles = [case.title for case in found]
     twice = next((title for title in titles if titles.count(title) > 1), None)
     if twice is not None:
-        raise CasesUnreadable(f"Two cases are called “{twice}”.")
+        raise CasesUnreadable(t("Two cases are called “{title}”.", title=twice))
     return found
 
 
 def _read(number: int, row: Any) -> PolicyCase:
     def no(sentence: str) -> CasesUnreadable:
-        return CasesUnreadable(f"Case {number}: {sentence}")
+        return CasesUnreadable(t("Case {number}: {what}", number=number, what=sentence))
 
     if not isinstance(row, dict) or not isinstance(row.get("case"), str):
-        raise no("it begins with “case:” and a title.")
+        raise no(t("it begins with “case:” and a title."))
     facts, given, expect = row.get("when") or {}, row.get("given") or [], row.get("expect")
     if not isinstance(row.get("give"), str):
-        raise no("“give:” names the instrument.")
+        raise no(t("“give:” names the instrument."))
     if not isinstance(facts, dict) or not isinstance(expect, dict) or not expect:
-        raise no("“when:” holds the facts and “expect:” at least one expectation.")
+        raise no(t("“when:” holds the facts and “expect:” at least one expectation."))
     if not isinstance(given, list) or not all(isinstance(item, dict) for item in given):
-        raise no("“given:” is a list of what came before.")
-    for names, known, what in ((row, PARTS, "part"), (facts, FACTS, "fact"), (expect, EXPECTATIONS, "expectation")):
+        raise no(t("“given:” is a list of what came before."))
+    for names, known, sentence in (
+        (row, PARTS, mark("there is no part “{name}”; there are {names}.")),
+        (facts, FACTS, mark("there is no fact “{name}”; there are {names}.")),
+        (expect, EXPECTATIONS, mark("there is no expectation “{name}”; there are {names}.")),
+    ):
         strange = next((name for name in names if name not in known), None)
         if strange is not None:
-            raise no(f"there is no {what} “{strange}”; there are {', '.join(known)}.")
+            raise no(t(sentence, name=strange, names=", ".join(known)))
     role = row.get("role", "agent")
     if role not in ROLES:
-        raise no(f"“{role}” is none of {', '.join(ROLES)}.")
+        raise no(t("“{word}” is none of {words}.", word=role, words=", ".join(ROLES)))
     return PolicyCase(row["case"].strip(), row["give"], facts, expect, tuple(given), role)
 
 
@@ -105,13 +111,13 @@ def run_cases(policy: Policy, cases: tuple[PolicyCase, ...], on: date) -> list[V
 def _judged(policy: Policy, case: PolicyCase, on: date) -> Verdict:
     item = policy.instrument(case.instrument)
     if item is None:
-        return Verdict(case.title, False, f"The policy knows no instrument “{case.instrument}”.")
+        return Verdict(case.title, False, t("The policy knows no instrument “{name}”.", name=case.instrument))
     try:
         facts, spending = call_of(policy, case.facts, case.given, on)
         held = bounds(policy, facts, item, role=case.role, spending=spending)
         wrong = list(_wrong(held, case.expect, policy.currency))
     except (TypeError, ValueError, ArithmeticError) as error:
-        return Verdict(case.title, False, f"It cannot be reckoned: {error}")
+        return Verdict(case.title, False, t("It cannot be reckoned: {why}", why=error))
     if wrong:
         return Verdict(case.title, False, " ".join(wrong))
     return Verdict(case.title, True, came_out(held, policy.currency))
@@ -126,10 +132,10 @@ def call_of(
         if name in held and held[name] is not None:
             held[name] = _minor(held[name], policy.currency)
     if held.get("risk") is not None and not 0 <= float(held["risk"]) <= 1:
-        raise ValueError(f"risk is a chance from 0 to 1, not {held['risk']}.")
+        raise ValueError(t("risk is a chance from 0 to 1, not {value}.", value=held["risk"]))
     for name in FLAGS:
         if not isinstance(held.get(name, False), bool):
-            raise ValueError(f"{name} is yes or no.")
+            raise ValueError(t("{name} is yes or no.", name=name))
     earlier = tuple(
         Earlier(str(item["instrument"]), _minor(item.get("amount", 0), policy.currency), float(item.get("days_ago", 0)))
         for item in given
@@ -139,7 +145,7 @@ def call_of(
     ages = tuple(item.days_ago for item in earlier if goodwill.get(item.instrument, True))
     day = held.pop("day", on)
     if not isinstance(day, date):
-        raise ValueError("day is written like 2026-11-15.")
+        raise ValueError(t("day is written like 2026-11-15."))
     known: dict[str, Any] = {"on": day, "monthly_bill": 0} | held | {"given_days_ago": ages}
     case = Case(**known)
     budgets = {item.instrument: Budget(PLENTY, PLENTY) for item in policy.instruments if item.draws_budget}
@@ -148,7 +154,7 @@ def call_of(
 
 def _minor(amount: Any, currency: str) -> int:
     if isinstance(amount, bool) or not isinstance(amount, int | float | Decimal):
-        raise ValueError(f"“{amount}” is no amount.")
+        raise ValueError(t("“{amount}” is no amount.", amount=amount))
     return money.to_minor(amount, currency)
 
 
@@ -157,9 +163,10 @@ def _wrong(held: Bounds, expect: Mapping[str, Any], currency: str) -> Iterator[s
     for name, wanted in expect.items():
         if name == "forbidden":
             if not isinstance(wanted, bool):
-                raise ValueError("forbidden is yes or no.")
+                raise ValueError(t("{name} is yes or no.", name=name))
             if held.is_open_above == wanted:
-                yield f"Expected {'' if wanted else 'not '}to be forbidden. {came_out(held, currency)}"
+                expected = t("Expected to be forbidden.") if wanted else t("Expected not to be forbidden.")
+                yield f"{expected} {came_out(held, currency)}"
         elif name == "needs supervisor":
             yield from _approval(held, wanted, currency)
         else:
@@ -171,25 +178,34 @@ def _amount(held: Bounds, name: str, wanted: int, currency: str) -> Iterator[str
     is_met = {"at most": found <= wanted, "at least": found >= wanted}.get(name, found == wanted)
     if not is_met:
         limit = held.binding_limit if name == "alone" else held.binding_ceiling
-        yield f"Expected {name} {show(wanted, currency)}, came out {show(found, currency)}: {limit.reason}"
+        yield t(
+            "Expected {name} {wanted}, came out {found}: {reason}",
+            name=named(name),
+            wanted=show(wanted, currency),
+            found=show(found, currency),
+            reason=limit.reason,
+        )
 
 
 def _approval(held: Bounds, wanted: Any, currency: str) -> Iterator[str]:
     if isinstance(wanted, bool):
         needs = held.is_open_above and (not held.is_open or held.agent_limit < held.ceiling)
         if needs != wanted:
-            yield f"Expected {'' if wanted else 'not '}to need a supervisor. {came_out(held, currency)}"
+            expected = t("Expected to need a supervisor.") if wanted else t("Expected not to need a supervisor.")
+            yield f"{expected} {came_out(held, currency)}"
         return
     amount = _minor(wanted, currency)
     if not held.agent_limit < amount <= held.ceiling and not (not held.is_open and amount <= held.ceiling):
-        yield f"Expected {show(amount, currency)} to need a supervisor. {came_out(held, currency)}"
+        expected = t("Expected {amount} to need a supervisor.", amount=show(amount, currency))
+        yield f"{expected} {came_out(held, currency)}"
 
 
 def came_out(held: Bounds, currency: str) -> str:
     """What may be given, in one sentence."""
     if not held.is_open_above:
-        return f"Forbidden: {held.binding_ceiling.reason}"
+        return t("Forbidden: {reason}", reason=held.binding_ceiling.reason)
     alone, most = show(held.agent_limit, currency), show(held.ceiling, currency)
     if held.agent_limit == held.ceiling:
-        return f"Up to {most}: {held.binding_ceiling.reason}"
-    return f"Up to {alone} alone, {most} with a supervisor: {held.binding_limit.reason}"
+        return t("Up to {most}: {reason}", most=most, reason=held.binding_ceiling.reason)
+    reason = held.binding_limit.reason
+    return t("Up to {alone} alone, {most} with a supervisor: {reason}", alone=alone, most=most, reason=reason)

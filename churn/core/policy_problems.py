@@ -9,6 +9,7 @@ from datetime import date
 from itertools import pairwise
 from typing import Any
 
+from churn.core.language import mark, t
 from churn.core.policy import (
     ANSWERED,
     COST_MODELS,
@@ -24,24 +25,24 @@ from churn.core.policy import (
     Box,
     Instrument,
     Policy,
-    Range,
     Rule,
     conditions,
     is_inside,
 )
+from churn.core.policy_words import Other, edge, in_words, named, named_all, written
 
 WINDOWED = ("rolling_cap", "redemptions", "refund_outage", "refund_double_bill", "late_fee")  # count over days
 REQUIRED = ("rolling_cap", "counter_offers", "horizon", "discount_rate")  # every case needs an answer
 MOST_GAPS = 5  # of one topic; the first few show the pattern
-_WHOLE = (1, "is more than the whole: a share of 15 % is written 0.15.")
+_WHOLE = (1, mark("{value} is more than the whole: a share of 15 % is written 0.15."))
 # By effect or unit: what a value may be at most, and what is said above that.
 LARGEST: Mapping[str, tuple[int, str]] = {
     "share_of_worth": _WHOLE,
     "share_of_budget": _WHOLE,
     "per_year": _WHOLE,
     "margin": _WHOLE,
-    "share_of_bill": (36, "monthly bills are more than three years."),
-    "months": (120, "months are more than ten years."),
+    "share_of_bill": (36, mark("{value} monthly bills are more than three years.")),
+    "months": (120, mark("{value} months are more than ten years.")),
 }
 KNOWN_WORDS = {"fault": FAULTS}
 MOST = 10**15  # of any value of a rule: more than any company gives, far inside a bigint
@@ -56,10 +57,6 @@ class Problem:
     codes: tuple[str, ...] = ()
 
 
-class Other(frozenset[str]):
-    """Any word but these, or none."""
-
-
 def problems(policy: Policy, on: date) -> list[Problem]:
     """Every problem of `policy` were it in force from `on`; empty when it may be published."""
     beyond = [
@@ -68,8 +65,14 @@ def problems(policy: Policy, on: date) -> list[Problem]:
         if rule.value is not None and not (rule.value.is_finite() and abs(rule.value) < MOST)
     ]
     if beyond:  # with NaN, infinity or what no bigint holds nothing else can be reckoned
-        sentence = "{0.code}: {0.value} is no number that can be reckoned with."
-        return [Problem("out_of_range", sentence.format(rule), (rule.code,)) for rule in beyond]
+        return [
+            Problem(
+                "out_of_range",
+                t("{code}: {value} is no number that can be reckoned with.", code=rule.code, value=rule.value),
+                (rule.code,),
+            )
+            for rule in beyond
+        ]
     return [
         *_instrument_problems(policy),
         *(problem for rule in policy.rules for problem in _rule_problems(policy, rule, on)),
@@ -82,19 +85,32 @@ def problems(policy: Policy, on: date) -> list[Problem]:
 
 def _instrument_problems(policy: Policy) -> Iterator[Problem]:
     if not policy.instruments:
-        yield Problem("no_instruments", "The policy names no instrument, so nothing could be given.")
+        yield Problem("no_instruments", t("The policy names no instrument, so nothing could be given."))
     for item in policy.instruments:
         for held, known in ((item.lever, LEVERS), (item.cost_model, COST_MODELS)):
             if held not in known:
-                yield Problem("unknown_word", f"{item.instrument}: '{held}' is none of {', '.join(known)}.")
+                sentence = t(
+                    "{instrument}: '{word}' is none of {words}.",
+                    instrument=item.instrument,
+                    word=held,
+                    words=named_all(known),
+                )
+                yield Problem("unknown_word", sentence)
         if item.max_amount < 0 or item.step_amount < 1 or item.handling_cost < 0:
-            yield Problem("negative", f"{item.instrument}: amounts are not below zero and steps at least 1.")
+            sentence = t("{instrument}: amounts are not below zero and steps at least 1.", instrument=item.instrument)
+            yield Problem("negative", sentence)
         if not 0 <= item.cost_share <= 1:
             yield Problem(
-                "out_of_range", f"{item.instrument}: a cost share of {item.cost_share} is not between 0 and 1."
+                "out_of_range",
+                t(
+                    "{instrument}: a cost share of {share} is not between 0 and 1.",
+                    instrument=item.instrument,
+                    share=written(item.cost_share),
+                ),
             )
         if item.cost_model in {"monthly", "free_months"} and not item.max_months:
-            yield Problem("months_missing", f"{item.instrument} runs by the month but names no most months.")
+            sentence = t("{instrument} runs by the month but names no most months.", instrument=item.instrument)
+            yield Problem("months_missing", sentence)
 
 
 def _rule_problems(policy: Policy, rule: Rule, on: date) -> Iterator[Problem]:
@@ -102,36 +118,52 @@ def _rule_problems(policy: Policy, rule: Rule, on: date) -> Iterator[Problem]:
         return Problem(kind, f"{rule.code}: {sentence}", (rule.code,))
 
     if rule.instrument is not None and policy.instrument(rule.instrument) is None:
-        yield found("unknown_instrument", f"there is no instrument '{rule.instrument}'.")
+        yield found("unknown_instrument", t("there is no instrument '{name}'.", name=rule.instrument))
     if rule.effect not in UNITS:
-        yield found("unknown_effect", f"there is no effect '{rule.effect}'.")
+        yield found("unknown_effect", t("there is no effect '{name}'.", name=rule.effect))
     elif rule.unit not in UNITS[rule.effect]:
-        yield found("wrong_unit", f"{rule.effect} is in {' or '.join(UNITS[rule.effect])}, not in '{rule.unit}'.")
-    elif sentence := _value_problem(rule):
-        yield found("out_of_range", sentence)
+        units = t(" or ").join(map(named, UNITS[rule.effect]))
+        sentence = t(
+            "{effect} is in {units}, not in '{unit}'.", effect=named(rule.effect), units=units, unit=named(rule.unit)
+        )
+        yield found("wrong_unit", sentence)
+    elif wrong := _value_problem(rule):
+        yield found("out_of_range", wrong)
     if rule.effect in WINDOWED and not (rule.window_days or 0) > 0:
-        yield found("window_missing", f"{rule.effect} needs the days it counts over.")
+        yield found("window_missing", t("{effect} needs the days it counts over.", effect=named(rule.effect)))
     if rule.effect == "needs_role" and rule.role not in ROLES:
-        yield found("unknown_role", f"'{rule.role}' is not a role that may give; there are {', '.join(ROLES)}.")
+        yield found("unknown_role", _no_role(rule.role))
     if (rule.given_from is not None or rule.given_to is not None) != (rule.given_days is not None):
-        yield found("window_missing", "a count of earlier concessions and its days go together.")
+        yield found("window_missing", t("a count of earlier concessions and its days go together."))
     yield from _condition_problems(rule)
     if rule.ends_on is not None and rule.ends_on <= on:
-        yield found("expired", f"it ended on {rule.ends_on}, before {on} when the policy would begin.")
+        yield found(
+            "expired", t("it ended on {end}, before {on} when the policy would begin.", end=rule.ends_on, on=on)
+        )
     if not rule.reason.strip():
-        yield found("reason_missing", "the agent needs a sentence to read.")
+        yield found("reason_missing", t("the agent needs a sentence to read."))
 
 
 def _condition_problems(rule: Rule) -> Iterator[Problem]:
     for name, (start, end) in RANGES.items():
         low, high = getattr(rule, start), getattr(rule, end)
         if low is not None and high is not None and low >= high:
-            yield Problem("empty", f"{rule.code}: {name} from {low} to {high} holds no case.", (rule.code,))
+            sentence = t(
+                "{code}: {condition} from {low} to {high} holds no case.", code=rule.code, condition=named(name),
+                low=edge(low), high=edge(high),
+            )  # fmt: skip
+            yield Problem("empty", sentence, (rule.code,))
     for name, known in KNOWN_WORDS.items():
         if getattr(rule, name) not in (None, *known):
             yield Problem(
                 "unknown_word",
-                f"{rule.code}: {name} '{getattr(rule, name)}' is none of {', '.join(known)}.",
+                t(
+                    "{code}: {condition} '{word}' is none of {words}.",
+                    code=rule.code,
+                    condition=named(name),
+                    word=getattr(rule, name),
+                    words=named_all(known),
+                ),
                 (rule.code,),
             )
 
@@ -139,26 +171,33 @@ def _condition_problems(rule: Rule) -> Iterator[Problem]:
 def _value_problem(rule: Rule) -> str | None:
     """What is wrong with the value, given a unit that fits the effect."""
     if rule.unit in {"none", "role", "no_limit"}:
-        return None if rule.value is None else f"'{rule.unit}' takes no value."
+        return None if rule.value is None else t("'{unit}' takes no value.", unit=named(rule.unit))
     if rule.value is None or rule.value < 0:
-        return f"{rule.effect} needs a value in {rule.unit}, not below zero."
+        return t("{effect} needs a value in {unit}, not below zero.", effect=named(rule.effect), unit=named(rule.unit))
     for what in (rule.effect, rule.unit):
         if what in LARGEST and rule.value > LARGEST[what][0]:
-            return f"{rule.value} {LARGEST[what][1]}"
+            return t(LARGEST[what][1], value=written(rule.value))
     if rule.effect == "worth_months" and rule.value < 1:
-        return "worth needs a month at least."
+        return t("worth needs a month at least.")
     is_whole = rule.unit not in {"money", "days", "times", "months"} or rule.value == int(rule.value)
-    return None if is_whole else f"{rule.value} {rule.unit} is not a whole number."
+    return (
+        None
+        if is_whole
+        else t("{value} {unit} is not a whole number.", value=written(rule.value), unit=named(rule.unit))
+    )
 
 
 def _duplicates(policy: Policy) -> Iterator[Problem]:
-    for what, names in (
-        ("rule code", [rule.code for rule in policy.rules]),
-        ("instrument", [item.instrument for item in policy.instruments]),
-        ("authority", [f"{a.role}, {a.instrument}, {a.contact_reason or 'any reason'}" for a in policy.authority]),
+    for sentence, names in (
+        (mark("The rule code '{name}' is there more than once."), [rule.code for rule in policy.rules]),
+        (mark("The instrument '{name}' is there more than once."), [item.instrument for item in policy.instruments]),
+        (
+            mark("The authority '{name}' is there more than once."),
+            [f"{a.role}, {a.instrument}, {a.contact_reason or t('any reason')}" for a in policy.authority],
+        ),
     ):
         for name in sorted({name for name in names if names.count(name) > 1}):
-            yield Problem("twice", f"The {what} '{name}' is there more than once.", (name,))
+            yield Problem("twice", t(sentence, name=name), (name,))
 
 
 def _topic_problems(policy: Policy) -> Iterator[Problem]:
@@ -167,10 +206,16 @@ def _topic_problems(policy: Policy) -> Iterator[Problem]:
         of_effect = [rule for rule in policy.rules if rule.effect == effect]
         topics = sorted({rule.topic for rule in of_effect})
         if effect in REQUIRED and not topics:
-            yield Problem("missing", f"No rule sets {effect}.")
+            yield Problem("missing", t("No rule sets {effect}.", effect=named(effect)))
         if effect in {*SETTINGS, *ENTITLING} and len(topics) > 1:
             yield Problem(
-                "overlap", f"{effect} is answered by more than one topic: {', '.join(topics)}.", tuple(topics)
+                "overlap",
+                t(
+                    "{effect} is answered by more than one topic: {topics}.",
+                    effect=named(effect),
+                    topics=", ".join(topics),
+                ),
+                tuple(topics),
             )
         for topic in topics:
             rules = [rule for rule in of_effect if rule.topic == topic]
@@ -179,7 +224,7 @@ def _topic_problems(policy: Policy) -> Iterator[Problem]:
                 yield from _gaps(effect, topic, rules, giving if effect == "ceiling" else [])
     for name in giving if policy.rules else []:
         if not any(rule.effect == "ceiling" and rule.instrument in (None, name) for rule in policy.rules):
-            yield Problem("gap", f"No rule sets a ceiling for {name}.")
+            yield Problem("gap", t("No rule sets a ceiling for {instrument}.", instrument=name))
 
 
 def _overlaps(topic: str, rules: Sequence[Rule]) -> Iterator[Problem]:
@@ -197,8 +242,14 @@ def _overlaps(topic: str, rules: Sequence[Rule]) -> Iterator[Problem]:
             if not any(settled):
                 yield Problem(
                     "overlap",
-                    f"{first.code} and {second.code} of topic '{topic}' both fit {in_words(shared)}; narrow one, "
-                    "or add a rule for just that.",
+                    t(
+                        "{first} and {second} of topic '{topic}' both fit {case}; narrow one, "
+                        "or add a rule for just that.",
+                        first=first.code,
+                        second=second.code,
+                        topic=topic,
+                        case=in_words(shared),
+                    ),
                     (first.code, second.code),
                 )
 
@@ -219,9 +270,9 @@ def common(first: Box, second: Box) -> Box | None:
 
 def _gaps(effect: str, topic: str, rules: Sequence[Rule], instruments: Sequence[str]) -> Iterator[Problem]:
     """Cases that no rule of the topic fits. A topic about some instruments must cover those, a general one all."""
-    named = {rule.instrument for rule in rules if rule.instrument is not None}
+    about = {rule.instrument for rule in rules if rule.instrument is not None}
     general = any(rule.instrument is None for rule in rules)
-    for name in [n for n in instruments if general or n in named] or [""]:
+    for name in [n for n in instruments if general or n in about] or [""]:
         boxes = [
             {key: held for key, held in conditions(rule).items() if key != "instrument"}
             for rule in rules
@@ -230,12 +281,13 @@ def _gaps(effect: str, topic: str, rules: Sequence[Rule], instruments: Sequence[
         for number, hole in enumerate(uncovered(boxes)):
             if number == MOST_GAPS:
                 break
-            about = f" for {name}" if name else ""
-            yield Problem(
-                "gap",
-                f"Topic '{topic}' sets no {effect}{about} when {in_words(hole)}.",
-                tuple(rule.code for rule in rules),
+            told = {"topic": topic, "effect": named(effect), "case": in_words(hole)}
+            sentence = (
+                t("Topic '{topic}' sets no {effect} for {instrument} when {case}.", instrument=name, **told)
+                if name
+                else t("Topic '{topic}' sets no {effect} when {case}.", **told)
             )
+            yield Problem("gap", sentence, tuple(rule.code for rule in rules))
 
 
 def uncovered(boxes: Sequence[Box]) -> Iterator[Box]:
@@ -278,30 +330,8 @@ def _holds(wanted: Any, cell: Any) -> bool:
     return bool(wanted == cell)
 
 
-def in_words(box: Box) -> str:
-    """A box as a person says it: `tenure from 12 to 24, fault = ours`."""
-    parts = []
-    for name, held in sorted(box.items()):
-        if held is None:
-            parts.append(f"{name} is unknown")
-        elif isinstance(held, Other):
-            parts.append(f"{name} is not {' or '.join(sorted(held))}")
-        elif isinstance(held, bool):
-            parts.append(name if held else f"not {name}")
-        elif isinstance(held, tuple):
-            parts.append(f"{name} {_range_in_words(name, held)}")
-        else:
-            parts.append(f"{name} = {held}")
-    return ", ".join(parts) or "every case"
-
-
-def _range_in_words(name: str, held: Range) -> str:
-    low, high = (
-        str(date.fromordinal(int(edge))) if name == "date" and 0 < edge < math.inf else f"{edge:g}" for edge in held
-    )
-    if math.isinf(held[1]):
-        return "any" if math.isinf(held[0]) else f"from {low}"
-    return f"below {high}" if math.isinf(held[0]) else f"from {low} to {high}"
+def _no_role(role: str | None) -> str:
+    return t("'{role}' is not a role that may give; there are {roles}.", role=role, roles=named_all(ROLES))
 
 
 def _floor_problems(policy: Policy) -> Iterator[Problem]:
@@ -311,7 +341,9 @@ def _floor_problems(policy: Policy) -> Iterator[Problem]:
         wall = policy.instrument(floor.instrument or "")
         if wall is not None and floor.unit == "money" and (floor.value or 0) > wall.max_amount:
             yield Problem(
-                "floor_above_ceiling", f"{floor.code} is above the most {wall.instrument} may be.", (floor.code,)
+                "floor_above_ceiling",
+                t("{code} is above the most {instrument} may be.", code=floor.code, instrument=wall.instrument),
+                (floor.code,),
             )
         for ceiling in ceilings:
             shared = common(conditions(floor), conditions(ceiling))
@@ -320,8 +352,14 @@ def _floor_problems(policy: Policy) -> Iterator[Problem]:
             if not any(_answers_instead(other, ceiling, shared) for other in policy.rules):
                 yield Problem(
                     "floor_above_ceiling",
-                    f"{floor.code} gives at least {floor.value}, {ceiling.code} at most {ceiling.value}, "
-                    f"when {in_words(shared)}.",
+                    t(
+                        "{floor} gives at least {low}, {ceiling} at most {high}, when {case}.",
+                        floor=floor.code,
+                        low=floor.value,
+                        ceiling=ceiling.code,
+                        high=ceiling.value,
+                        case=in_words(shared),
+                    ),
                     (floor.code, ceiling.code),
                 )
 
@@ -339,15 +377,24 @@ def _authority_problems(policy: Policy) -> Iterator[Problem]:
         what = f"{line.role}, {line.instrument}"
         item = policy.instrument(line.instrument)
         if line.role not in ROLES:
-            yield Problem("unknown_role", f"'{line.role}' is not a role that may give; there are {', '.join(ROLES)}.")
+            yield Problem("unknown_role", _no_role(line.role))
         if line.time_window not in WINDOWS:
-            yield Problem("unknown_word", f"{what}: a window is a {', a '.join(WINDOWS)}, not '{line.time_window}'.")
+            sentence = t("{line}: a window is a day, a week, a month, not '{word}'.", line=what, word=line.time_window)
+            yield Problem("unknown_word", sentence)
         if line.per_grant < 0 or line.per_window < line.per_grant:
-            yield Problem("out_of_range", f"{what}: one grant of {line.per_grant} does not go into {line.per_window}.")
+            sentence = t(
+                "{line}: one grant of {amount} does not go into {most}.", line=what, amount=line.per_grant,
+                most=line.per_window,
+            )  # fmt: skip
+            yield Problem("out_of_range", sentence)
         if item is None:
-            yield Problem("unknown_instrument", f"{what}: there is no instrument '{line.instrument}'.")
+            sentence = t("{line}: there is no instrument '{name}'.", line=what, name=line.instrument)
+            yield Problem("unknown_instrument", sentence)
         elif line.per_grant > (top := _highest_ceiling(policy, item)):
-            yield Problem("authority_above_ceiling", f"{what}: {line.per_grant} is above the highest ceiling, {top}.")
+            sentence = t(
+                "{line}: {amount} is above the highest ceiling, {top}.", line=what, amount=line.per_grant, top=top
+            )
+            yield Problem("authority_above_ceiling", sentence)
     for item in policy.instruments:
         limits = {
             a.role: a.per_grant
@@ -356,11 +403,14 @@ def _authority_problems(policy: Policy) -> Iterator[Problem]:
         }
         for role in ROLES:
             if role not in limits:
-                yield Problem(
-                    "authority_missing", f"No {role} has authority for {item.instrument}: nobody could give it."
-                )
+                sentence = t(
+                    "No {role} has authority for {instrument}: nobody could give it.", role=named(role),
+                    instrument=item.instrument,
+                )  # fmt: skip
+                yield Problem("authority_missing", sentence)
         if limits.get("agent", 0) > limits.get("supervisor", math.inf):
-            yield Problem("authority_upside_down", f"{item.instrument}: an agent may give more than a supervisor.")
+            sentence = t("{instrument}: an agent may give more than a supervisor.", instrument=item.instrument)
+            yield Problem("authority_upside_down", sentence)
 
 
 def _highest_ceiling(policy: Policy, item: Instrument) -> int:

@@ -13,16 +13,18 @@ from dataclasses import dataclass, fields
 import numpy as np
 import pandas as pd
 
+from churn.core.language import mark, t
 from churn.core.money import exponent
 from churn.core.off_policy import Estimate, Judged, judge
 from churn.core.policy import Policy
 from churn.core.replay_calls import Array, Calls, Flags, Logged
 from churn.core.replay_choice import Choices, choose_all
+from churn.core.words import spoken
 
 STEP = 2_500  # calls at once: what a processor's cache holds
 PRICES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # of budget, along the frontier
 FRONTIER_CALLS = 12_500
-TENURES = ("1st year", "2nd year", "3–5 years", "longer")
+TENURES = (mark("1st year"), mark("2nd year"), mark("3–5 years"), mark("longer"))
 FEWEST = 30  # calls of a segment that is told apart
 Told = Callable[[float], None]
 
@@ -113,12 +115,17 @@ def _of_rows(rows: Flags, draft: Played, today: Played | None) -> dict[str, floa
 
 
 def _cuts(calls: Calls) -> dict[str, Array]:
-    tenure = pd.cut(
-        calls.tenure_months, [-1, 12, 24, 60, np.inf], labels=["1st year", "2nd year", "3–5 years", "longer"]
-    )
+    tenure = pd.cut(calls.tenure_months, [-1, 12, 24, 60, np.inf], labels=list(TENURES))
     return {name: calls.words[name] for name in ("segment", "plan", "region", "contact_reason", "fault")} | {
         "tenure": np.asarray(tenure, object)
     }
+
+
+def group_in_words(by: str, value: str) -> str:
+    """A group of `segments` as it is shown: years and codes in words, the company's own names as they are."""
+    if by == "tenure":
+        return t(value)
+    return spoken(value) if by in {"contact_reason", "fault"} else value
 
 
 def _chosen(policy: Policy, calls: Calls, prices: tuple[float, ...], tell: Told | None) -> list[Choices]:

@@ -14,7 +14,9 @@ from typing import Any
 
 import pandas as pd
 
+from churn.core.language import mark, t
 from churn.core.policy import Authority, Instrument, Policy, Rule
+from churn.core.words import spoken
 
 KINDS: Mapping[str, type[Any]] = {"rules": Rule, "instruments": Instrument, "authority": Authority}
 FIRST = {
@@ -22,6 +24,10 @@ FIRST = {
     "instruments": ("instrument", "title"),
     "authority": ("role", "instrument", "contact_reason"),
 }
+ROW = {
+    "rules": mark("Rules, row {number}: {why}"), "instruments": mark("Instruments, row {number}: {why}"),
+    "authority": mark("Authority, row {number}: {why}"),
+}  # fmt: skip
 Tables = Mapping[str, pd.DataFrame]
 
 
@@ -66,7 +72,7 @@ def policy_of(tables: Tables, *, title: str, currency: str) -> tuple[Policy | No
     faults: list[Unreadable] = []
     found: dict[str, Any] = {name: tuple(_rows(name, tables[name], faults)) for name in KINDS}
     if not title.strip():
-        faults.append(Unreadable("rules", 0, "A draft needs a title."))
+        faults.append(Unreadable("rules", 0, t("A draft needs a title.")))
     if faults:
         return None, faults
     return Policy(title=title.strip(), currency=currency, **found), []
@@ -81,7 +87,7 @@ def _rows(name: str, frame: pd.DataFrame, faults: list[Unreadable]) -> list[Any]
         try:
             found.append(_record(KINDS[name], held))
         except (ValueError, TypeError, InvalidOperation) as error:
-            faults.append(Unreadable(name, number, f"{name.capitalize()}, row {number}: {error}"))
+            faults.append(Unreadable(name, number, t(ROW[name], number=number, why=error)))
     return found
 
 
@@ -91,17 +97,17 @@ def _record(kind: type[Any], held: Mapping[str, Any]) -> Any:
         if field.name in held:
             values[field.name] = _value(str(field.type), field.name, held[field.name])
         elif field.default is MISSING:
-            raise ValueError(f"{field.name.replace('_', ' ')} is missing.")
+            raise ValueError(t("{what} is missing.", what=spoken(field.name)))
     return kind(**values)
 
 
 def _value(kind: str, name: str, held: Any) -> Any:
-    plain = name.replace("_", " ")
+    plain = spoken(name)
     if kind.startswith("int") or "Decimal" in kind:
         return _number(kind, plain, held)
     if kind.startswith("bool"):
         if isinstance(held, str):
-            raise ValueError(f"{plain} is yes or no, not “{held}”.")
+            raise ValueError(t("{what} is yes or no, not “{held}”.", what=plain, held=held))
         return bool(held)
     if kind.startswith("date"):
         if isinstance(held, date):
@@ -114,13 +120,13 @@ def _number(kind: str, plain: str, held: Any) -> int | Decimal:
     try:
         number = Decimal(str(held))
     except InvalidOperation:
-        raise ValueError(f"{plain} is a number, not “{held}”.") from None
+        raise ValueError(t("{what} is a number, not “{held}”.", what=plain, held=held)) from None
     if not number.is_finite() or abs(number) >= 10**15:
-        raise ValueError(f"{plain} is no number that can be reckoned with: {held}.")
+        raise ValueError(t("{what} is no number that can be reckoned with: {held}.", what=plain, held=held))
     if "Decimal" in kind:
         return number.normalize() if number != number.to_integral_value() else Decimal(int(number))
     if number != number.to_integral_value():
-        raise ValueError(f"{plain} is a whole number, not {held}.")
+        raise ValueError(t("{what} is a whole number, not {held}.", what=plain, held=held))
     return int(number)
 
 

@@ -8,15 +8,16 @@ import pandas as pd
 import streamlit as st
 
 from churn import ledger, policy_lab, store
-from churn.core import money
+from churn.core import money, words
+from churn.core.language import ENGLISH, mark, number, speaking, t
 from churn.core.money import show
 from churn.core.words import spoken
 from churn.policies.stored import policy_in_force
-from churn.policy_lab import Proposal
+from churn.policy_lab import Money, Proposal
 from churn.ui.gate import Session
 from churn.ui.pieces import heading, plain
-from churn.ui.policy_pieces import acting, listed, today, when
-from churn.ui.spend_table import money_format
+from churn.ui.policy_pieces import acting, heads, listed, today, when
+from churn.ui.spend_table import money_column
 from churn.ui.takeaway import takeaway
 
 
@@ -25,51 +26,66 @@ def show_budgets(session: Session) -> None:
     month = today(session).replace(day=1)
     held = policy_lab.budgets(session.database, session.me, month)
     every = policy_lab.proposals(session.database, session.me)
-    heading("Budgets of this month and the next ones")
+    heading(
+        t("Budgets of this month and the next ones"),
+        help=t(
+            "Limit: confirmed by two people. Spent: by the ledger, less what was taken back. Left: limit less spent."
+        ),
+    )
     if held:
-        frame = pd.DataFrame(
-            [
-                {
-                    "month": f"{one.month:%B %Y}", "team": one.team, "instrument": spoken(one.instrument),
-                    "limit": float(money.to_major(one.amount_limit, one.currency)),
-                    "spent": float(money.to_major(one.spent, one.currency)),
-                    "left": float(money.to_major(one.headroom, one.currency)), "currency": one.currency,
-                }
-                for one in held
-            ]
-        )  # fmt: skip
+        frame, digits = _rows(held), money.exponent(session.company.currency)
         st.dataframe(
-            frame, hide_index=True, alt="Budgets by month, team and instrument: limit, spent, left.",
-            column_config={
-                name: st.column_config.NumberColumn(format=money_format(money.exponent(session.company.currency)))
-                for name in ("limit", "spent", "left")
-            },
+            frame, hide_index=True, alt=t("Budgets by month, team and instrument: limit, spent, left."),
+            column_config=heads(frame.columns)
+            | {name: money_column(spoken(name), digits) for name in ("limit", "spent", "left")},
         )  # fmt: skip
-        takeaway(session, "policy", "budgets", frame)
+        with speaking(ENGLISH):
+            takeaway(session, "policy", "budgets", _rows(held))
     else:
-        st.info("No team has money this month: propose some.", icon=":material/inbox:")
+        st.info(t("No team has money this month: propose some."), icon=":material/inbox:")
     _waiting(session, [one for one in every if one.confirmed_by is None])
     _propose(session, month)
     _history(session, [one for one in every if one.confirmed_by is not None])
 
 
+def _rows(held: list[Money]) -> pd.DataFrame:
+    """Budgets in units of their currency."""
+    return pd.DataFrame(
+        [
+            {
+                "month": words.month(one.month), "team": one.team, "instrument": spoken(one.instrument),
+                "limit": float(money.to_major(one.amount_limit, one.currency)),
+                "spent": float(money.to_major(one.spent, one.currency)),
+                "left": float(money.to_major(one.headroom, one.currency)), "currency": one.currency,
+            }
+            for one in held
+        ]
+    )  # fmt: skip
+
+
 def _waiting(session: Session, waiting: list[Proposal]) -> None:
-    heading(f"Waiting for a second person · {len(waiting)}")
+    heading(t("Waiting for a second person · {n}", n=number(len(waiting))))
     for one in waiting:
         said, button = st.columns([5, 1], vertical_alignment="center")
-        sign = "more" if one.amount > 0 else "less"
-        said.markdown(
-            f"**{plain(show(abs(one.amount), one.currency))} {sign}** {plain(spoken(one.instrument))} "
-            f"for {plain(one.team)}, {one.month:%B %Y}: “{plain(one.reason)}”, proposed by {plain(one.proposed_by)} "
-            f"on {when(one.proposed_at, session)}",
-            anchors=False,
+        asked = (
+            mark("**{amount} more** {instrument} for {team}, {month}: “{reason}”, proposed by {who} on {when}")
+            if one.amount > 0
+            else mark("**{amount} less** {instrument} for {team}, {month}: “{reason}”, proposed by {who} on {when}")
         )
+        said.markdown(
+            t(
+                asked, amount=plain(show(abs(one.amount), one.currency)), instrument=plain(spoken(one.instrument)),
+                team=plain(one.team), month=words.month(one.month), reason=plain(one.reason),
+                who=plain(one.proposed_by), when=when(one.proposed_at, session),
+            ),
+            anchors=False,
+        )  # fmt: skip
         is_mine = one.proposed_by == session.staff_id
         if button.button(
-            "Confirm", key=f"confirm-{one.proposal_id}", disabled=is_mine,
-            help="You proposed this yourself; a second person must confirm." if is_mine else None,
+            t("Confirm"), key=f"confirm-{one.proposal_id}", disabled=is_mine,
+            help=t("You proposed this yourself; a second person must confirm.") if is_mine else None,
         ):  # fmt: skip
-            with acting("Confirmed: the money is moved."):
+            with acting(t("Confirmed: the money is moved.")):
                 ledger.confirm_budget(session.database, session.me, one.proposal_id)
 
 
@@ -79,17 +95,19 @@ def _propose(session: Session, month: date) -> None:
         teams = sorted({p.team for p in store.desk_staff(connection) if p.role == "agent" and p.team})
     items = [item.instrument for item in policy.instruments if item.draws_budget] if policy else []
     if not teams or not items:
-        st.caption("Budgets need a policy in force and agents in teams.")
+        st.caption(t("Budgets need a policy in force and agents in teams."))
         return
     months = [month, (month + timedelta(days=32)).replace(day=1)]
     with st.form("propose", clear_on_submit=True):
         columns = st.columns(4)
-        team = columns[0].selectbox("Team", teams)
-        instrument = columns[1].selectbox("Instrument", items, format_func=spoken)
-        which = columns[2].selectbox("Month", months, format_func=lambda m: f"{m:%B %Y}")
-        typed = columns[3].text_input(f"More (or −less), {session.company.currency}", placeholder="500")
-        reason = st.text_input("Why", max_chars=200)
-        sent = st.form_submit_button("Propose")
+        team = columns[0].selectbox(t("Team"), teams)
+        instrument = columns[1].selectbox(t("Instrument"), items, format_func=spoken)
+        which = columns[2].selectbox(t("Month"), months, format_func=words.month)
+        typed = columns[3].text_input(
+            t("More (or −less), {currency}", currency=session.company.currency), placeholder="500"
+        )
+        reason = st.text_input(t("Why"), max_chars=200)
+        sent = st.form_submit_button(t("Propose"))
     if not sent:
         return
     try:
@@ -98,9 +116,9 @@ def _propose(session: Session, month: date) -> None:
         st.error(plain(str(error)), icon=":material/error:")
         return
     if amount == 0 or not reason.strip():
-        st.error("A proposal needs an amount other than nothing, and why.", icon=":material/error:")
+        st.error(t("A proposal needs an amount other than nothing, and why."), icon=":material/error:")
         return
-    with acting("Proposed: somebody else confirms it."):
+    with acting(t("Proposed: somebody else confirms it.")):
         ledger.propose_budget(
             session.database, session.me, team=team, instrument=instrument, month=which,
             currency=session.company.currency, amount=amount, reason=reason.strip(),
@@ -108,22 +126,29 @@ def _propose(session: Session, month: date) -> None:
 
 
 def _history(session: Session, done: list[Proposal]) -> None:
-    with st.expander(f"History · {len(done)}"):
-        frame = listed(
-            [
-                {
-                    "confirmed": when(one.confirmed_at, session) if one.confirmed_at else "",
-                    "month": f"{one.month:%B %Y}",
-                    "team": one.team, "instrument": spoken(one.instrument),
-                    "amount": float(money.to_major(one.amount, one.currency)), "reason": one.reason,
-                    "proposed by": one.proposed_by, "confirmed by": one.confirmed_by,
-                }
-                for one in done
-            ],
-            ["confirmed", "month", "team", "instrument", "amount", "reason", "proposed by", "confirmed by"],
-        )  # fmt: skip
+    with st.expander(t("History · {n}", n=number(len(done)))):
+        frame = _moves(session, done)
+        amount = t("amount, {currency}", currency=session.company.currency)
         st.dataframe(
-            frame, hide_index=True, alt="Budget moves, who proposed and who confirmed.",
-            column_config={"amount": st.column_config.NumberColumn(f"amount, {session.company.currency}")},
+            frame, hide_index=True, alt=t("Budget moves, who proposed and who confirmed."),
+            column_config=heads(frame.columns) | {"amount": st.column_config.NumberColumn(amount)},
         )  # fmt: skip
-        takeaway(session, "policy", "budget-history", frame)
+        with speaking(ENGLISH):
+            takeaway(session, "policy", "budget-history", _moves(session, done))
+
+
+def _moves(session: Session, done: list[Proposal]) -> pd.DataFrame:
+    """Money moved, in units of its currency."""
+    return listed(
+        [
+            {
+                "confirmed": when(one.confirmed_at, session) if one.confirmed_at else "",
+                "month": words.month(one.month),
+                "team": one.team, "instrument": spoken(one.instrument),
+                "amount": float(money.to_major(one.amount, one.currency)), "reason": one.reason,
+                "proposed by": one.proposed_by, "confirmed by": one.confirmed_by,
+            }
+            for one in done
+        ],
+        ["confirmed", "month", "team", "instrument", "amount", "reason", "proposed by", "confirmed by"],
+    )  # fmt: skip

@@ -14,6 +14,7 @@ import streamlit as st
 from churn import ledger
 from churn.core import words
 from churn.core.grants import Version
+from churn.core.language import t
 from churn.policies.stored import policy_versions
 from churn.refusals import Refusal
 from churn.ui.gate import Session
@@ -47,9 +48,9 @@ def choose_version(label: str, among: Sequence[Version], key: str, *, index: int
 
 def named(version: Version) -> str:
     """`12 · Spring · draft of F001`."""
-    state = f"draft of {version.drafted_by}"
+    state = t("draft of {who}", who=version.drafted_by)
     if version.effective_from is not None:
-        state = f"from {version.effective_from:%-d %b %Y}"
+        state = t("from {day}", day=words.full_day(version.effective_from, is_short=True))
     return f"{version.version} · {version.title} · {state}"
 
 
@@ -65,6 +66,11 @@ def acting(done: str | None = None) -> Iterator[None]:
     else:
         if done:
             st.success(plain(done), icon=":material/check_circle:")
+
+
+def heads(names: Sequence[str]) -> dict[str, Any]:
+    """What the columns of a table are called."""
+    return {name: words.spoken(name) for name in names}
 
 
 def listed(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> pd.DataFrame:

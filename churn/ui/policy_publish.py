@@ -8,8 +8,10 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from churn import ledger, policy_lab
-from churn.core.policy_diff import differences
+from churn.core.language import t, tn
+from churn.core.policy_diff import DIFFERENT, differences
 from churn.core.policy_problems import problems
+from churn.core.words import full_day
 from churn.policies.cases import verdicts_of
 from churn.policies.stored import policy_in_force, policy_version
 from churn.ui.gate import Session
@@ -24,32 +26,33 @@ def show_publish(session: Session) -> None:
     """The drafts there are; of the chosen one its differences, problems and cases, and the button."""
     drafts = [version for version in versions(session) if version.published_at is None]
     if not drafts:
-        st.info("No draft waits: edit one and save it.", icon=":material/inbox:")
+        st.info(t("No draft waits: edit one and save it."), icon=":material/inbox:")
         return
-    chosen = choose_version("Draft", drafts, "to-publish")
+    chosen = choose_version(t("Draft"), drafts, "to-publish")
     draft = policy_version(session.database, session.me, chosen.version)
     if draft is None:
-        st.info("That draft is gone.", icon=":material/inbox:")
+        st.info(t("That draft is gone."), icon=":material/inbox:")
         return
     day = st.date_input(
-        "In force from", value=today(session), min_value=today(session), key="from", format="DD/MM/YYYY"
+        t("In force from"), value=today(session), min_value=today(session), key="from", format="DD/MM/YYYY"
     )
     old = policy_in_force(session.database, session.me)
     if old is not None:
         changed = differences(old, draft)
-        with st.expander(f"{len(changed)} differences to what is in force"):
+        with st.expander(tn(len(changed), "{n} difference to what is in force", "{n} differences to what is in force")):
             for one in changed[:MOST_SHOWN]:
-                st.markdown(f"**{one.kind}** {plain(one.sentence)}", anchors=False)
+                st.markdown(f"**{t(DIFFERENT[one.kind])}** {plain(one.sentence)}", anchors=False)
     found = problems(draft, day)
     for problem in found[:MOST_SHOWN]:
         st.error(plain(problem.sentence), icon=":material/error:")
-    heading("Cases")
+    heading(t("Cases"))
     text = policy_lab.cases(session.database, session.me, chosen.version)
     show_verdicts(verdicts_of(draft, text, day))
     is_mine = chosen.drafted_by == session.staff_id
     if is_mine:
-        st.info("You drafted this yourself; a second person must publish it.", icon=":material/group:")
-    if st.button("Publish", type="primary", icon=":material/publish:", disabled=is_mine, key="publish"):
+        st.info(t("You drafted this yourself; a second person must publish it."), icon=":material/group:")
+    if st.button(t("Publish"), type="primary", icon=":material/publish:", disabled=is_mine, key="publish"):
         begins = None if day == today(session) else datetime.combine(day, time(), ZoneInfo(session.company.time_zone))
-        with acting(f"Version {chosen.version} is published, in force from {day:%-d %B %Y}."):
+        done = t("Version {version} is published, in force from {day}.", version=chosen.version, day=full_day(day))
+        with acting(done):
             ledger.publish_policy(session.database, session.me, chosen.version, effective_from=begins)

@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from churn.core.effect import ConcessionEffect
+from churn.core.language import mark, t
 from churn.core.money import show
 from churn.core.offer import Ladder
 from churn.core.policy import FAULTS, FLAGS, Policy
@@ -16,8 +17,12 @@ from churn.core.words import percent, spoken
 from churn.policies.stored import policy_in_force, policy_version
 from churn.ui.gate import Session, models
 from churn.ui.pieces import heading, plain
-from churn.ui.policy_pieces import choose_version, today, versions
+from churn.ui.policy_pieces import choose_version, heads, today, versions
 
+LADDER = mark(
+    "Stays: chance of staying with the offer, modelled: by the effect model, or else policy’s default curve. Costs: "
+    "what it costs once they stay. Gains: chance gained times worth, less the expected cost and handling."
+)
 REASONS = ("", "price", "cancel", "fault", "billing", "moving")
 
 
@@ -26,19 +31,19 @@ def show_try(session: Session) -> None:
     every = versions(session)
     now = policy_in_force(session.database, session.me)
     if now is None and not every:
-        st.info("There is no policy yet: save a draft first.", icon=":material/inbox:")
+        st.info(t("There is no policy yet: save a draft first."), icon=":material/inbox:")
         return
     facts, is_modelled = _form(session.company.currency)
     model = models(session).effect if is_modelled else None
     effect = model.effect.estimator if model else None
     if is_modelled and effect is None:
-        st.caption("No effect model is in use: policy's default curve answers.")
+        st.caption(t("No effect model is in use: policy's default curve answers."))
     left, right = st.columns(2)
     with left:
-        chosen = choose_version("Draft or version", every, "tried")
+        chosen = choose_version(t("Draft or version"), every, "tried")
         _one(session, policy_version(session.database, session.me, chosen.version), facts, effect)
     with right:
-        st.selectbox("In force today", [f"{now.version} · {now.title}" if now else "none"], disabled=True)
+        st.selectbox(t("In force today"), [f"{now.version} · {now.title}" if now else t("none")], disabled=True)
         _one(session, now, facts, effect)
 
 
@@ -46,17 +51,21 @@ def _form(currency: str) -> tuple[dict[str, Any], bool]:
     """The facts as typed, money in major units; empty is not known."""
     columns = st.columns(4)
     with columns[0]:
-        bill = st.number_input(f"Monthly bill, {currency}", min_value=0.0, value=41.0, step=1.0, key="try-bill")
-        tenure = st.number_input("Tenure, months", min_value=0, value=None, step=1, key="try-tenure")
+        bill = st.number_input(
+            t("Monthly bill, {currency}", currency=currency), min_value=0.0, value=41.0, step=1.0, key="try-bill"
+        )
+        tenure = st.number_input(t("Tenure, months"), min_value=0, value=None, step=1, key="try-tenure")
     with columns[1]:
-        worth = st.number_input(f"Worth if they stay, {currency}", value=None, step=10.0, key="try-worth")
-        risk = st.number_input("Risk, %", min_value=0.0, max_value=100.0, value=None, step=1.0, key="try-risk")
+        worth = st.number_input(
+            t("Worth if they stay, {currency}", currency=currency), value=None, step=10.0, key="try-worth"
+        )
+        risk = st.number_input(t("Risk, %"), min_value=0.0, max_value=100.0, value=None, step=1.0, key="try-risk")
     with columns[2]:
-        reason = st.selectbox("Reason", REASONS, format_func=lambda r: spoken(r) if r else "not said", key="try-reason")
-        fault = st.selectbox("Whose fault", ("", *FAULTS), format_func=lambda f: f or "not said", key="try-fault")
+        reason = st.selectbox(t("Reason"), REASONS, format_func=_said, key="try-reason")
+        fault = st.selectbox(t("Whose fault"), ("", *FAULTS), format_func=_said, key="try-fault")
     with columns[3]:
-        marked = st.multiselect("Marked", FLAGS, format_func=spoken, placeholder="nothing", key="try-flags")
-        is_modelled = st.toggle("The model’s curve", value=True, key="try-model")
+        marked = st.multiselect(t("Marked"), FLAGS, format_func=spoken, placeholder=t("nothing"), key="try-flags")
+        is_modelled = st.toggle(t("The model’s curve"), value=True, key="try-model")
     facts: dict[str, Any] = {
         "monthly_bill": bill, "tenure_months": tenure, "worth": worth, "risk": None if risk is None else risk / 100,
         "contact_reason": reason or None, "fault": fault or None, "channel": "call",
@@ -64,25 +73,33 @@ def _form(currency: str) -> tuple[dict[str, Any], bool]:
     return facts, is_modelled
 
 
+def _said(code: str) -> str:
+    return spoken(code) if code else t("not said")
+
+
 def _one(session: Session, policy: Policy | None, facts: dict[str, Any], effect: ConcessionEffect | None) -> None:
     if policy is None:
-        st.info("No policy is in force.", icon=":material/inbox:")
+        st.info(t("No policy is in force."), icon=":material/inbox:")
         return
     try:
         tried = try_case(policy, facts, today(session), effect=effect)
     except (ValueError, ArithmeticError) as error:
-        st.error(plain(f"It cannot be reckoned: {error}"), icon=":material/error:")
+        st.error(plain(t("It cannot be reckoned: {why}", why=error)), icon=":material/error:")
         return
     made = tried.ladder
     st.markdown(f"**{plain(made.say_yes.sentence)}**", anchors=False)
-    heading("Ladder")
-    st.table(_rungs(made), hide_index=True, alt="The rungs the desk would show.")
+    heading(t("Ladder"), help=t(LADDER))
+    rungs = _rungs(made)
+    st.table(rungs.rename(columns=heads(rungs.columns)), hide_index=True, alt=t("The rungs the desk would show."))
     if facts["worth"] is None or facts["risk"] is None:
         st.caption(
-            "What staying is worth, or the risk, is not said: nothing is reckoned of who stays and what it gains."
+            t("What staying is worth, or the risk, is not said: nothing is reckoned of who stays and what it gains.")
         )
-    heading("Limits of policy")
-    st.table(_limits(tried, made.currency), hide_index=True, alt="The binding limit of each instrument.")
+    heading(t("Limits of policy"), help=t("Of the limits that fit this case the lowest, with whole budgets."))
+    limits = _limits(tried, made.currency)
+    st.table(
+        limits.rename(columns=heads(limits.columns)), hide_index=True, alt=t("The binding limit of each instrument.")
+    )
 
 
 def _rungs(made: Ladder) -> pd.DataFrame:
@@ -91,7 +108,9 @@ def _rungs(made: Ladder) -> pd.DataFrame:
         [
             {
                 "offer": f"{plain(rung.title)}: {plain(rung.reason)}",
-                "part": ", ".join([*rung.roles, *(["asks a supervisor"] if rung.needs_approval else [])]),
+                "part": ", ".join(
+                    [*map(spoken, rung.roles), *([t("asks a supervisor")] if rung.needs_approval else [])]
+                ),
                 "stays": "–" if rung.p_after is None else percent(rung.p_after),
                 "costs": "–" if rung.cost is None else show(rung.cost, made.currency),
                 "gains": "–" if rung.gain is None else show(rung.gain, made.currency),

@@ -10,6 +10,7 @@ import streamlit as st
 
 from churn import spend, store
 from churn.core import words
+from churn.core.language import ENGLISH, mark, number, speaking, t, tc, tn
 from churn.core.money import exponent, show, to_major
 from churn.core.pace import Forecast, pace
 from churn.spend import Budget, Month, Period
@@ -19,32 +20,48 @@ from churn.ui.pieces import heading, plain, reading
 from churn.ui.spend_billing import show_billing
 from churn.ui.spend_months import show_months
 from churn.ui.spend_return import show_return
-from churn.ui.spend_table import as_said, empty, files, money_format, show_view
+from churn.ui.spend_table import CODES, as_said, empty, files, money_column, show_view
 from churn.ui.spend_watch import show_watch
 
 if TYPE_CHECKING:
     import psycopg
 
 VIEWS = {
-    "budgets": "Budgets", "spend": "Spend", "return": "Return", "watch": "Worth a look", "months": "Months",
-    "billing": "Billing",
+    "budgets": mark("Budgets"), "spend": mark("Spend"), "return": mark("Return"), "watch": mark("Worth a look"),
+    "months": mark("Months"), "billing": mark("Billing"),
 }  # fmt: skip
 CUTS = {
-    "agent": "Agent", "team": "Team", "instrument": "Instrument", "reason": "Reason", "plan": "Plan",
-    "region": "Region", "kind": "Kind of entry",
+    "agent": mark("Agent"), "team": mark("Team"), "instrument": mark("Instrument"), "reason": mark("Reason"),
+    "plan": mark("Plan"), "region": mark("Region"), "kind": mark("Kind of entry"),
 }  # fmt: skip
-NOTHING = (
+OF_ONE = {
+    "agent": mark("Ledger rows of one agent"), "team": mark("Ledger rows of one team"),
+    "instrument": mark("Ledger rows of one instrument"), "reason": mark("Ledger rows of one reason"),
+    "plan": mark("Ledger rows of one plan"), "region": mark("Ledger rows of one region"),
+    "kind": mark("Ledger rows of one kind of entry"),
+}  # fmt: skip
+NOTHING = mark(
     "Nothing has been given from this desk yet. Budgets come first: propose and confirm them on the policy page; what "
     "is given then shows here to the penny."
 )
 SUMS = ("granted", "reversed", "clawed_back", "net")
 SUMS_HELP = {
-    "granted": "Given in these months.", "reversed": "Taken back by a supervisor, booked in these months.",
-    "clawed_back": "Months of a discount nobody will pay, for the customer left; booked in these months.",
-    "net": "Granted less what was taken back.", "customers": "Different accounts.",
+    "granted": mark("Given in these months."),
+    "reversed": mark("Taken back by a supervisor, booked in these months."),
+    "clawed_back": mark("Months of a discount nobody will pay, for the customer left; booked in these months."),
+    "net": mark("Granted less what was taken back."), "customers": mark("Different accounts."),
+    "entries": mark("Rows of the ledger booked in these months."),
 }  # fmt: skip
-
-
+BUDGET_HELP = {
+    "limit": mark("Confirmed for the month by two people."),
+    "spent": mark("By the ledger: granted in the month less what was taken back in it."),
+    "left": mark("Limit less spent."),
+    "pace": mark("Share spent over share of the month gone; above 1 is too fast."),
+    "month’s end, expected": mark(
+        "Modelled: spent by now and the usual of each weekday left, of the last eight weeks; 90 % interval."
+    ),
+    "runs out on": mark("Modelled: the day on which it is likelier than not that nothing is left."),
+}
 ENTRY_COLUMNS = (
     "entry_id", "kind", "booked_on", "amount", "currency", "instrument", "months", "reason", "customer_id", "team",
     "staff_id", "done_by", "belongs_month", "booked_month", "reverses", "remark",
@@ -54,11 +71,11 @@ ENTRY_COLUMNS = (
 def show_spend(session: Session) -> None:
     """The page: a view, then what it shows. Every sum is the ledger's own."""
     view = st.segmented_control(
-        "View", list(VIEWS), default="budgets", required=True, format_func=VIEWS.__getitem__, key="view",
+        t("View"), list(VIEWS), default="budgets", required=True, format_func=lambda one: t(VIEWS[one]), key="view",
         label_visibility="collapsed", bind="query-params",
     )  # fmt: skip
     today = store.local_day(session.company.data_until or session.clock, session.company.time_zone)
-    with reading("Spend"):
+    with reading(t("Spend")):
         if view == "billing":
             show_billing(session)
             return
@@ -69,7 +86,7 @@ def show_spend(session: Session) -> None:
             elif view == "return":
                 show_return(session, connection)
             elif not months:
-                st.info(NOTHING, icon=":material/inbox:")
+                st.info(t(NOTHING), icon=":material/inbox:")
             elif view == "months":
                 show_months(session, connection, months, today)
             elif (period := _period(months)) is not None:
@@ -82,13 +99,15 @@ def _period(months: list[Month]) -> Period | None:
     currencies = sorted({one.currency for one in months})
     first, last, money = st.columns([2, 2, 3], vertical_alignment="bottom")
     names = {f"{day:%Y-%m}": day for day in days}
-    begin = first.selectbox("From", list(names), index=max(len(days) - 3, 0), key="from", bind="query-params")
-    end = last.selectbox("To and with", list(names), index=len(days) - 1, key="until", bind="query-params")
+    begin = first.selectbox(t("From"), list(names), index=max(len(days) - 3, 0), key="from", bind="query-params")
+    end = last.selectbox(t("To and with"), list(names), index=len(days) - 1, key="until", bind="query-params")
     currency = currencies[0]
     if len(currencies) > 1:
-        currency = str(money.selectbox("Currency", currencies, key="currency", bind="query-params"))
+        currency = str(money.selectbox(t("Currency"), currencies, key="currency", bind="query-params"))
     if begin is None or end is None or begin > end:
-        st.info("The first month lies after the last: choose them the other way round.", icon=":material/date_range:")
+        st.info(
+            t("The first month lies after the last: choose them the other way round."), icon=":material/date_range:"
+        )
         return None
     return Period(names[begin], names[end], currency)
 
@@ -98,7 +117,10 @@ def _budgets(session: Session, connection: psycopg.Connection, today: date) -> N
     found = spend.forecasts(connection, month, today)
     if not found:
         st.info(
-            f"There is no budget for {month:%B %Y}. Propose one on the policy page; a second person confirms it.",
+            t(
+                "There is no budget for {month}. Propose one on the policy page; a second person confirms it.",
+                month=words.month(month),
+            ),
             icon=":material/inbox:",
         )
         return
@@ -106,65 +128,86 @@ def _budgets(session: Session, connection: psycopg.Connection, today: date) -> N
         if told is not None and told.is_alarm and not budget.is_closed:
             st.warning(plain(_alarm(budget, told)), icon=":material/alarm:")
     heading(
-        f"Budgets of {month:%B %Y}",
-        help="Pace: share spent over share of the month gone; above 1 is too fast. The month’s end is expected from "
-        "the last eight weeks by weekday, with an interval that nine in ten months fall into.",
+        t("Budgets of {month}", month=words.month(month)),
+        help=t(
+            "Pace: share spent over share of the month gone; above 1 is too fast. The month’s end is expected from "
+            "the last eight weeks by weekday, with an interval that nine in ten months fall into."
+        ),
     )
-    frame = pd.DataFrame([_budget_row(budget, told, month, today) for budget, told in found])
+    told = pd.DataFrame([_budget_row(budget, told, month, today) for budget, told in found])
+    with speaking(ENGLISH):  # as a file has them
+        frame = pd.DataFrame([_budget_row(budget, told, month, today) for budget, told in found])
     money = ("limit", "spent", "left")
     show_view(
         session, View("budgets", frame, money, {"month": f"{month:%Y-%m}"}),
-        alt=f"Budgets of {month:%B %Y} with pace and forecast.",
+        alt=t("Budgets of {month} with pace and forecast.", month=words.month(month)),
+        help=BUDGET_HELP, told=told,
     )  # fmt: skip
 
 
 def _alarm(budget: Budget, told: Forecast) -> str:
-    money = f"{budget.team}, {words.spoken(budget.instrument)}: {show(told.spent, budget.currency)} of "
-    money += f"{show(told.limit, budget.currency)} is spent"
+    spent = t(
+        "{team}, {instrument}: {spent} of {limit} is spent.", team=budget.team,
+        instrument=words.spoken(budget.instrument), spent=show(told.spent, budget.currency),
+        limit=show(told.limit, budget.currency),
+    )  # fmt: skip
     if told.spent >= told.limit:
-        return f"{money}. Nothing is left this month."
+        return f"{spent} {t('Nothing is left this month.')}"
     chance = words.percent(told.p_runs_out)
     if told.runs_out_on is not None:
-        return (
-            f"{money}. At this pace it runs out on {told.runs_out_on:%-d %B} (chance before the month ends: {chance})."
-        )
-    return f"{money}. Chance that it runs out before the month ends: {chance}."
+        ends = t(
+            "At this pace it runs out on {day} (chance before the month ends: {chance}).",
+            day=words.full_day(told.runs_out_on, has_year=False), chance=chance,
+        )  # fmt: skip
+        return f"{spent} {ends}"
+    return f"{spent} {t('Chance that it runs out before the month ends: {chance}.', chance=chance)}"
 
 
 def _budget_row(budget: Budget, told: Forecast | None, month: date, today: date) -> dict[str, object]:
     at = pace(budget.spent, budget.amount_limit, month, today)
-    ends = "under two weeks seen" if told is None else (
-        f"{show(round(told.middle), budget.currency)} ({show(round(told.low), budget.currency)} to "
-        f"{show(round(told.high), budget.currency)})"
+    ends = t("under two weeks seen") if told is None else t(
+        "{middle} ({low} to {high})",
+        **{end: show(round(getattr(told, end)), budget.currency) for end in ("middle", "low", "high")},
     )  # fmt: skip
     return {
         "team": budget.team, "instrument": words.spoken(budget.instrument), "currency": budget.currency,
         "limit": budget.amount_limit, "spent": budget.spent, "left": budget.amount_limit - budget.spent,
         "pace": None if at is None else round(at, 2), "month’s end, expected": ends,
-        "runs out on": None if told is None or told.runs_out_on is None else f"{told.runs_out_on:%-d %b}",
-        "state": "closed" if budget.is_closed else "open",
+        "runs out on": None if told is None or told.runs_out_on is None else words.day(told.runs_out_on, today),
+        "state": tc("of a budget", "closed") if budget.is_closed else tc("of a budget", "open"),
     }  # fmt: skip
 
 
 def _spend(session: Session, connection: psycopg.Connection, period: Period) -> None:
     cut = st.segmented_control(
-        "By", list(CUTS), default="team", required=True, format_func=CUTS.__getitem__, key="by", bind="query-params"
-    )
+        t("By"), list(CUTS), default="team", required=True, format_func=lambda one: t(CUTS[one]), key="by",
+        bind="query-params",
+    )  # fmt: skip
     rows = spend.by(connection, str(cut), period).assign(currency=period.currency)
     if cut == "agent":
         names = {one.staff_id: one.name for one in store.desk_staff(connection)}
         rows.insert(1, "name", [names.get(one) for one in rows["value"]])
-    if empty(rows, f"No entry in {period.currency} in these months."):
+    if empty(rows, t("No entry in {currency} in these months.", currency=period.currency)):
         return
     about = {"by": str(cut), "from": f"{period.first:%Y-%m}", "until": f"{period.last:%Y-%m}"}
     heading(
-        f"{CUTS[str(cut)]}, {period.first:%b %Y} to {period.last:%b %Y}", help="By the month an entry is booked in."
-    )
+        t(
+            "{cut}, {first} to {last}", cut=t(CUTS[str(cut)]), first=words.month(period.first, is_short=True),
+            last=words.month(period.last, is_short=True),
+        ),
+        help=t("By the month an entry is booked in."),
+    )  # fmt: skip
     named = rows.rename(columns={"value": str(cut)})
-    show_view(session, View(f"by-{cut}", named, SUMS, about), alt=f"Spend by {cut}.", help=SUMS_HELP)
+    show_view(
+        session,
+        View(f"by-{cut}", named, SUMS, about),
+        alt=t("Spend by {cut}.", cut=words.spoken(str(cut))),
+        help=SUMS_HELP,
+    )
     value = st.selectbox(
-        f"Ledger rows of one {CUTS[str(cut)].lower()}", [str(one) for one in rows["value"]], index=None,
-        placeholder="choose to see its entries", key="rows_of", bind="query-params",
+        t(OF_ONE[str(cut)]), [str(one) for one in rows["value"]], index=None,
+        format_func=words.spoken if cut in CODES else str,
+        placeholder=t("choose to see its entries"), key="rows_of", bind="query-params",
     )  # fmt: skip
     if value is not None:
         _entries(session, connection, str(cut), value, period)
@@ -173,12 +216,13 @@ def _spend(session: Session, connection: psycopg.Connection, period: Period) -> 
 def _entries(session: Session, connection: psycopg.Connection, cut: str, value: str, period: Period) -> None:
     """The way down: ledger rows, customers by key only."""
     rows, many, net = spend.entries(connection, cut, value, period, most=spend.EVERY_ROW)
-    if empty(rows, "No entry of it in these months."):
+    if empty(rows, t("No entry of it in these months.")):
         return
     listed = rows.head(spend.MOST_ROWS)
-    shown = "" if many == len(listed) else f" The newest {len(listed):,} are listed; a file holds all."
-    said = "1 entry" if many == 1 else f"{many:,} entries"
-    st.caption(plain(f"{said}, net {show(net, period.currency)}.{shown}"))
+    said = tn(many, "{n} entry, net {net}.", "{n} entries, net {net}.", net=show(net, period.currency))
+    if many != len(listed):
+        said += " " + t("The newest {n} are listed; a file holds all.", n=number(len(listed)))
+    st.caption(plain(said))
     view = View("entries", rows.drop(columns="remark"), ("amount",), {"by": cut, "value": value})
     told = as_said(listed).assign(
         amount=[float(to_major(int(amount), period.currency)) for amount in listed["amount"]],
@@ -186,9 +230,9 @@ def _entries(session: Session, connection: psycopg.Connection, cut: str, value: 
         belongs_month=listed["belongs_month"].map("{:%Y-%m}".format),
     )
     config: dict[str, Any] = {name: st.column_config.Column(words.spoken(name)) for name in told.columns}
-    config["amount"] = st.column_config.NumberColumn("amount", format=money_format(exponent(period.currency)))
+    config["amount"] = money_column(words.spoken("amount"), exponent(period.currency))
     st.dataframe(
-        told, hide_index=True, placeholder="–", alt=f"Ledger entries of {value}.", column_order=ENTRY_COLUMNS,
-        column_config=config,
+        told, hide_index=True, placeholder="–", alt=t("Ledger entries of {value}.", value=value),
+        column_order=ENTRY_COLUMNS, column_config=config,
     )  # fmt: skip
     files(session, view)

@@ -9,20 +9,28 @@ import streamlit as st
 
 from churn import billing
 from churn.core import words
+from churn.core.language import mark, number, t, tn
 from churn.core.money import exponent, show, to_major
 from churn.refusals import Refusal
 from churn.spend_export import View
 from churn.ui.gate import Session
 from churn.ui.pieces import heading, plain
-from churn.ui.spend_table import as_said, empty, files, money_format, show_view
+from churn.ui.spend_table import as_said, empty, files, money_column, show_view
 
 STATUS = {
-    "applied": "applied as promised", "on_its_way": "on its way", "taken_back": "taken back, never applied",
-    "missing": "missing", "differs": "amount differs", "unpromised": "applied without promise",
+    "applied": mark("applied as promised"), "on_its_way": mark("on its way"),
+    "taken_back": mark("taken back, never applied"), "missing": mark("missing"), "differs": mark("amount differs"),
+    "unpromised": mark("applied without promise"),
 }  # fmt: skip
 MONEY = ("granted", "taken_back", "promised", "due", "applied")
+PROMISED = {
+    "entries": mark("Grants of the ledger, and what billing applied without one."),
+    "promised": mark("Granted less what was taken back, by the ledger."),
+    "due": mark("Of it, what should be applied by now."), "applied": mark("By billing’s own files."),
+    "open": mark("Differences nobody has settled yet."),
+}  # fmt: skip
 FIRST = ("key", "status", "promised", "due", "applied", "currency", "customer_id", "booked_on", "settled_because")
-NO_FILES = (
+NO_FILES = mark(
     "Nothing from billing was taken in yet. `python3 -m churn billing import FILE --mapping FILE.toml` takes a file "
     "in; docs/reporting.md says how a mapping is written."
 )
@@ -35,42 +43,58 @@ def show_billing(session: Session) -> None:
         found = billing.differences(connection)
         aside = {one.file_id: billing.set_aside(connection, one.file_id) for one in taken if one.rows_set_aside}
     if not taken:
-        st.info(NO_FILES, icon=":material/inbox:")
+        st.info(t(NO_FILES), icon=":material/inbox:")
         return
     heading(
-        "Promised and applied",
-        help="Due: of a credit all of it 40 days after it was given, of a monthly discount each part a month later. "
-        "Missing and differing are what is due and not applied, or applied beyond the promise.",
+        t("Promised and applied"),
+        help=t(
+            "Due: of a credit all of it 40 days after it was given, of a monthly discount each part a month later. "
+            "Missing and differing are what is due and not applied, or applied beyond the promise."
+        ),
     )
-    told = totals.assign(status=totals["status"].map(STATUS))
-    show_view(session, View("billing", told, ("promised", "due", "applied"), {}), alt="Promised and applied by state.")
+    view = View("billing", totals.assign(status=totals["status"].map(STATUS)), ("promised", "due", "applied"), {})
+    told = totals.assign(status=[t(STATUS[one]) for one in totals["status"]])
+    show_view(session, view, alt=t("Promised and applied by state."), help=PROMISED, told=told)
     last = taken[0]
     st.caption(
         plain(
-            f"Newest file: {last.name}, {last.rows_accepted:,} of {last.rows_read:,} rows taken, "
-            f"{words.moment(last.imported_at, session.company.time_zone)}."
+            t(
+                "Newest file: {name}, {taken} of {read} rows taken, {when}.",
+                name=last.name,
+                taken=number(last.rows_accepted),
+                read=number(last.rows_read),
+                when=words.moment(last.imported_at, session.company.time_zone),
+            )
         )
     )
     _differences(session, found, int(totals["open"].sum()))
     for one in taken:
         if one.file_id in aside:
-            with st.expander(f"Set aside: {words.count(one.rows_set_aside, 'row')} of {plain(one.name, 60)}"):
-                st.dataframe(aside[one.file_id], hide_index=True, alt="Lines that could not be taken, and why.")
+            said = tn(
+                one.rows_set_aside, "Set aside: {n} row of {name}", "Set aside: {n} rows of {name}",
+                name=plain(one.name, 60),
+            )  # fmt: skip
+            with st.expander(said):
+                st.dataframe(
+                    aside[one.file_id], hide_index=True, alt=t("Lines that could not be taken, and why."),
+                    column_config={name: words.spoken(name) for name in aside[one.file_id].columns},
+                )  # fmt: skip
 
 
 def _differences(session: Session, found: pd.DataFrame, many: int) -> None:
     is_open = found["settled_because"].isna() if len(found) else pd.Series(dtype=bool)
-    heading(f"Differences · {many:,} to settle", help="The largest 500 are listed.")
-    if empty(found, "Billing applied what was promised, as far as it is due."):
+    heading(t("Differences · {n} to settle", n=number(many)), help=t("The largest 500 are listed."))
+    if empty(found, t("Billing applied what was promised, as far as it is due.")):
         return
-    told = as_said(found).assign(status=found["status"].map(STATUS))
+    told = as_said(found).assign(status=[t(STATUS[one]) for one in found["status"]])
     for name in MONEY:
         told[name] = [float(to_major(int(v), c)) for v, c in zip(found[name], found["currency"], strict=True)]
     digits = max(exponent(currency) for currency in set(found["currency"]))
     config: dict[str, Any] = {name: st.column_config.Column(words.spoken(name)) for name in told.columns}
-    config |= {name: st.column_config.NumberColumn(words.spoken(name), format=money_format(digits)) for name in MONEY}
+    config |= {name: money_column(words.spoken(name), digits) for name in MONEY}
     st.dataframe(
-        told, hide_index=True, placeholder="–", alt="Differences between promised and applied.", column_config=config,
+        told, hide_index=True, placeholder="–", alt=t("Differences between promised and applied."),
+        column_config=config,
         column_order=[*FIRST, *(name for name in told.columns if name not in FIRST)],
     )  # fmt: skip
     files(session, View("differences", found, MONEY, {}))
@@ -82,22 +106,25 @@ def _differences(session: Session, found: pd.DataFrame, many: int) -> None:
 
 def _named(row: pd.Series) -> str:
     """`entry:137 · missing · promised £35, applied £0`."""
-    money = ", ".join(f"{name} {show(int(row[name]), row['currency'])}" for name in ("promised", "applied"))
-    return f"{row['key']} · {STATUS[row['status']]} · {money}"
+    money = t(
+        "promised {promised}, applied {applied}", promised=show(int(row["promised"]), row["currency"]),
+        applied=show(int(row["applied"]), row["currency"]),
+    )  # fmt: skip
+    return f"{row['key']} · {t(STATUS[row['status']])} · {money}"
 
 
 def _settle(session: Session, names: dict[str, str]) -> None:
     with st.form("settle", clear_on_submit=False, border=True):
-        key = st.selectbox("Difference", list(names), key="difference", format_func=names.__getitem__)
+        key = st.selectbox(t("Difference"), list(names), key="difference", format_func=names.__getitem__)
         reason = st.text_input(
-            "Settled, for", key="settle_reason", max_chars=200, placeholder="mended by billing on 3 November"
+            t("Settled, for"), key="settle_reason", max_chars=200, placeholder=t("mended by billing on 3 November")
         )
-        if not st.form_submit_button("Settle", icon=":material/handshake:"):
+        if not st.form_submit_button(t("Settle"), icon=":material/handshake:"):
             return
     try:
         billing.settle(session.database, session.me, str(key), reason=reason)
     except Refusal as refusal:
         st.error(plain(str(refusal)), icon=":material/block:")
         return
-    st.toast(f"{plain(str(key))} is settled.", icon=":material/check_circle:")
+    st.toast(t("{what} is settled.", what=plain(str(key))), icon=":material/check_circle:")
     st.rerun()

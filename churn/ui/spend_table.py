@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from churn import spend_export
+from churn.core.language import ENGLISH, current, number, t
 from churn.core.money import exponent, show, to_major
 from churn.core.words import spoken
 from churn.spend_export import KINDS, View
@@ -19,20 +20,24 @@ from churn.ui.pieces import plain
 CODES = ("instrument", "reason", "kind")
 
 
-def show_view(session: Session, view: View, *, alt: str, help: Mapping[str, str] | None = None) -> None:  # noqa: A002
-    """The rows with their sums by currency, and three files of them."""
-    told = as_said(view.frame)
+def show_view(
+    session: Session, view: View, *, alt: str, help: Mapping[str, str] | None = None,  # noqa: A002
+    told: pd.DataFrame | None = None,
+) -> None:  # fmt: skip
+    """The rows with their sums by currency, and three files of them.
+
+    `help`: marked texts by column. `told`: the same rows in the language spoken here, where the view has words in them.
+    """
+    told = as_said(view.frame if told is None else told)
+    why = {name: t(said) for name, said in (help or {}).items()}
     for name in view.money:
         told[name] = [
             float(to_major(int(value), currency)) for value, currency in zip(told[name], told["currency"], strict=True)
         ]
     digits = max((exponent(currency) for currency in set(told["currency"])), default=2)
-    config: dict[str, Any] = {
-        name: st.column_config.NumberColumn(spoken(name), format=money_format(digits), help=(help or {}).get(name))
-        for name in view.money
-    }
+    config: dict[str, Any] = {name: money_column(spoken(name), digits, help=why.get(name)) for name in view.money}
     config |= {
-        str(name): st.column_config.Column(spoken(str(name)), help=(help or {}).get(str(name)))
+        str(name): st.column_config.Column(spoken(str(name)), help=why.get(str(name)))
         for name in told.columns
         if name not in view.money
     }
@@ -41,9 +46,16 @@ def show_view(session: Session, view: View, *, alt: str, help: Mapping[str, str]
     files(session, view)
 
 
-def money_format(digits: int) -> str:
-    """How a column of money is written: thousands parted and a loss in brackets, as accounts are."""
-    return "accounting" if digits == 2 else f"%.{digits}f"
+def money_column(label: str | None, digits: int, *, help: str | None = None) -> Any:  # noqa: A002
+    """A column of money: in English with thousands parted and a loss in brackets, as accounts are."""
+    return number_column(label, digits, "accounting" if digits == 2 else f"%.{digits}f", help=help)
+
+
+def number_column(label: str | None, digits: int, form: str | None = None, *, help: str | None = None) -> Any:  # noqa: A002
+    """A column of numbers: `form` is English writing; elsewhere the browser writes them as its language does."""
+    if current() is ENGLISH:
+        return st.column_config.NumberColumn(label, format=form or f"%.{digits}f", help=help)
+    return st.column_config.NumberColumn(label, format="localized", step=float(f"1e-{digits}"), help=help)
 
 
 def as_said(frame: pd.DataFrame) -> pd.DataFrame:
@@ -58,7 +70,7 @@ def said_totals(view: View) -> str:
     for currency in sorted(set(view.frame["currency"])):
         part = view.frame[view.frame["currency"] == currency]
         sums = ", ".join(f"{spoken(name)} {show(sum(int(v) for v in part[name]), currency)}" for name in view.money)
-        parts.append(f"All {len(part):,} rows in {currency}: {sums}.")
+        parts.append(t("All {n} rows in {currency}: {sums}.", n=number(len(part)), currency=currency, sums=sums))
     return " ".join(parts)
 
 
@@ -73,7 +85,7 @@ def files(session: Session, view: View) -> None:
                 on_click="ignore",
                 icon=":material/download:",
                 key=f"file-{view.name}-{ending}",
-                help="Rows and, apart from them, the totals. That you took it is written down.",
+                help=t("Rows and, apart from them, the totals. That you took it is written down."),
             )
 
 

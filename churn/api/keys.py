@@ -6,7 +6,8 @@ import hashlib
 import re
 import secrets
 import threading
-from collections import OrderedDict
+import time
+from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -19,6 +20,7 @@ from churn.refusals import NotSignedIn, PersonUnknown, RoleChanged, SessionEnded
 ROLES = ("agent", "supervisor", "finance")
 FORM = re.compile(r"kl_[0-9a-f]{8}_[A-Za-z0-9_-]{43}")
 MOST_HELD = 1000  # sessions of one process
+MOST_A_MINUTE = 600  # requests of one key: a program gone wild must not take the connections people work with
 
 
 class BadService(ValueError):
@@ -27,6 +29,10 @@ class BadService(ValueError):
 
 class NoSuchKey(LookupError):
     """There is no such key."""
+
+
+class TooFast(ValueError):
+    """This key has asked too often in the last minute; nothing was done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +108,14 @@ class KeyRing:
 
     database: Database
     _held: OrderedDict[bytes, Session] = field(default_factory=OrderedDict)
+    _asked: OrderedDict[bytes, deque[float]] = field(default_factory=OrderedDict)  # when, of the last minute
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def session(self, key: str) -> Session:
-        """The session of a key, asked of the database every time. Raises KeyInvalid, Busy, Unconfirmed."""
+        """The session of a key, asked of the database every time. Raises TooFast, KeyInvalid, Busy, Unconfirmed."""
         digest = digest_of(key if FORM.fullmatch(key) else "")
         with self._lock:
+            self._pace(digest)
             held = self._held.get(digest)
         if held is not None:
             try:
@@ -122,3 +130,15 @@ class KeyRing:
             while len(self._held) > MOST_HELD:
                 self._held.popitem(last=False)
         return found
+
+    def _pace(self, digest: bytes) -> None:
+        """Count a request. What is no key is counted too, all of it together: guessing is slow."""
+        now, asked = time.monotonic(), self._asked.setdefault(digest, deque())
+        self._asked.move_to_end(digest)
+        while asked and now - asked[0] >= 60:
+            asked.popleft()
+        if len(asked) >= MOST_A_MINUTE:
+            raise TooFast(f"This key has asked {MOST_A_MINUTE} times in the last minute; nothing was done.")
+        asked.append(now)
+        while len(self._asked) > MOST_HELD:
+            self._asked.popitem(last=False)

@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from churn import faults, logs, telephony
+from churn.api.keys import TooFast
 from churn.offers import NoPolicy
 from churn.refusals import Busy, ReadOnly, Refusal, Unconfirmed
 from churn.secrets_file import NoSecret
@@ -124,6 +125,7 @@ def install(app: FastAPI) -> None:
     handle(Refused, lambda no: answer(no.status, no.sentence))
     handle(Refusal, of_refusal)
     handle(NoSuchCustomer, lambda _: answer(404, "There is no customer with this account."))
+    handle(TooFast, lambda no: answer(429, str(no)))
     handle(NoPolicy, lambda no: answer(409, str(no)))
     handle(NoCompany, lambda no: answer(503, str(no)))
     handle(NoSecret, lambda _: answer(503, "The telephone system’s secret is not set up as it must be."))

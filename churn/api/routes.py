@@ -21,7 +21,7 @@ router = APIRouter(prefix="/v1")
 calls = APIRouter(prefix="/telephony")
 bearer = HTTPBearer(auto_error=False, description="A key of `python -m churn api-key make`.")
 
-COMMON = (400, 401, 403, 413, 422, 503)  # what any request with a key may be answered with
+COMMON = (400, 401, 403, 413, 422, 429, 503)  # what any request with a key may be answered with
 REPLAYED = "Idempotency-Replayed"
 SAID, SECONDS = r"^[\x20-\x7e]{1,128}$", r"^[0-9]{1,10}$"
 
@@ -68,7 +68,7 @@ def refusals(*statuses: int, common: Sequence[int] = COMMON) -> dict[int | str, 
     return {status: {"description": "See the problem’s sentence."} for status in sorted({*common, *statuses})}
 
 
-@router.post("/decisions", tags=["decisions"], status_code=201, responses=refusals(404, 409, 429))
+@router.post("/decisions", tags=["decisions"], status_code=201, responses=refusals(404, 409))
 def decide(asked: schemas.DecisionAsked, key: Key, desk: DeskHere, me: OnDesk, response: Response) -> schemas.Decision:
     """What may be said yes to for a customer, with reasons and bounds. Takes the customer on the line."""
     found, is_replay = acts.decide(desk, me, key, asked)

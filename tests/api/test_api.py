@@ -307,10 +307,11 @@ def test_a_key_taken_back_is_out_at_once(api: Api, ivr: Service) -> None:
 
 
 def test_a_key_ends_by_itself_and_with_its_service(api: Api, ivr: Service) -> None:
-    api.world.owner.execute("UPDATE desk.api_keys SET expires_at = now() + interval '300 ms'")
-    session = api.service("other")  # made before the first request of ivr: only ivr's key ends
+    end = "UPDATE desk.api_keys SET expires_at = clock_timestamp() + %s::interval WHERE staff_id = 'api:ivr'"
+    session = api.service("other")
+    api.world.owner.execute(end, ["1 hour"])
     assert ivr.decide().status_code == 201
-    api.one("SELECT pg_sleep(0.4)::text")
+    api.world.owner.execute(end, ["0 seconds"])
     problem(ivr.decide(), 401, "KL891")
     assert session.decide().status_code == 201
     people.change(api.world.database, "api:other", is_active=False)
@@ -352,6 +353,19 @@ def test_looking_at_too_many_is_stopped(api: Api, ivr: Service) -> None:
     stopped = ivr.decide("C4")
     problem(stopped, 429, "KL701")
     assert stopped.headers["retry-after"] == "60"
+
+
+def test_a_key_that_asks_without_end_is_told_to_wait_and_the_others_are_not(
+    api: Api, ivr: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chat = api.service("chat")
+    mine, its = (f"/v1/decisions/{one.decide().json()['decision_id']}" for one in (ivr, chat))
+    monkeypatch.setattr(keys, "MOST_A_MINUTE", 4)
+    asked = [ivr.send("GET", mine) for _ in range(4)]
+    assert [one.status_code for one in asked] == [200, 200, 200, 429]  # the decision was the first of four
+    problem(asked[-1], 429)
+    assert asked[-1].headers["retry-after"] == "60"
+    assert chat.send("GET", its).status_code == 200
 
 
 # keys -----------------------------------------------------------------------------------------------------------------

@@ -89,6 +89,7 @@ def ask_core(
         ),
         owed=is_owed.amount,
         owed_for=is_owed.reason,
+        owed_parts=is_owed.parts,
         trial=Trial(card.facts.customer.customer_id, TRIAL, TRIAL_SHARE),
         versions=versions | (NO_MODEL if respond is None else {}),
     ), respond

@@ -16,6 +16,7 @@ from psycopg.rows import class_row, dict_row
 from churn import casework, store
 from churn.core.callback import ring_with
 from churn.core.grants import Session
+from churn.core.language import t
 from churn.core.records import Company
 from churn.core.say import Opening
 from churn.db import Database
@@ -118,9 +119,9 @@ def take(database: Database, me: Session, customer_id: str) -> Held:
         connection.execute(query("callbacks", "take"), asked)
         held = mine(connection, me.staff_id)
     if held is None:
-        raise Taken(Taken.__doc__)
+        raise Taken(t("Somebody else has them on the line, or they are no longer in the queue; take another."))
     if held.customer_id != customer_id:
-        raise HoldsOne(HoldsOne.__doc__)
+        raise HoldsOne(t("You have taken somebody already: say what came of that call first, or put them back."))
     return held
 
 
@@ -139,5 +140,5 @@ def finish(database: Database, me: Session, customer_id: str, what: str, *, unti
     with database.transaction(me) as connection:
         row = connection.execute(query("callbacks", "finish"), asked).fetchone()
     if row is None or row[0] is None:
-        raise NotHeld(NotHeld.__doc__)
+        raise NotHeld(t("This is no longer yours: the time for the call had run out and somebody else took it."))
     return row[0]  # type: ignore[no-any-return]

@@ -20,6 +20,7 @@ from churn.core.effect import ConcessionEffect
 from churn.core.escalation import Escalation
 from churn.core.fitted import Fitted
 from churn.core.grants import Session
+from churn.core.language import mark, t
 from churn.core.outlook import Economics, Outlook, economics_of, look_ahead, risk_and_moves
 from churn.core.policy import Policy
 from churn.core.reasons import Reason, explain, say
@@ -34,7 +35,7 @@ from churn.policies.stored import policy_in_force
 from churn.queries import query
 from churn.screen_pop import Asked
 
-NO_RISK_MODEL = "There is no risk model in use: facts only. An analyst makes one with python3 -m churn train."
+NO_RISK_MODEL = mark("There is no risk model in use: facts only. An analyst makes one with python3 -m churn train.")
 MOST_WHY = 3
 LEAST_WHY = 0.08  # a reason less likely than this is noise to an agent
 ESTIMATORS = {"risk": ChurnRisk, "survival": TenureCurve, "why": LikelyWhy, "effect": ConcessionEffect}
@@ -42,6 +43,35 @@ ESTIMATORS = {"risk": ChurnRisk, "survival": TenureCurve, "why": LikelyWhy, "eff
 FAULTS = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
 UNREADABLE = (*FAULTS, pickle.UnpicklingError, EOFError, ImportError)
 State = Literal["live", "new", "ended"]
+
+
+# Why a model is not used, by what its registry says.
+UNFIT: dict[type[Exception], str] = {
+    registry.ModelTampered: mark(
+        "Version {version}: The model's bytes are not those that were registered; "
+        "fit it anew with `python3 -m churn train`."
+    ),
+    registry.ModelOfOtherLibraries: mark(
+        "Version {version}: The model was made with other library versions than are installed; "
+        "fit it anew with `python3 -m churn train`."
+    ),
+    registry.NoSuchModel: mark("There is no model of version {version}."),
+}
+UNREAD = mark("Version {version} cannot be read: fit it anew.")
+OTHER_KIND = mark("Version {version} is no model of this kind.")
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A model that is not used. It says so in whichever language it is read: models are shared by all sessions."""
+
+    kind: str
+    version: int
+    why: str
+
+    def __str__(self) -> str:
+        """Which model, and why."""
+        return f"{t('The {kind} model is not used.', kind=self.kind)} {t(self.why, version=self.version)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +83,7 @@ class Models:
     survival: Fitted[TenureCurve] | None = None
     why: Fitted[LikelyWhy] | None = None
     effect: EffectInUse | None = None
-    troubles: tuple[str, ...] = ()
+    troubles: tuple[LeftOut, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +131,16 @@ def load_models(connection: psycopg.Connection, versions: tuple[tuple[str, int],
         try:
             model = registry.load(connection, version)
         except (registry.ModelTampered, registry.ModelOfOtherLibraries, registry.NoSuchModel) as trouble:
-            troubles.append(f"The {kind} model is not used. {trouble}")
+            is_known = str(trouble) == UNFIT[type(trouble)].format(version=version)
+            troubles.append(LeftOut(kind, version, UNFIT[type(trouble)] if is_known else str(trouble)))
         except UNREADABLE:
-            troubles.append(f"The {kind} model is not used. Version {version} cannot be read: fit it anew.")
+            troubles.append(LeftOut(kind, version, UNREAD))
         else:
             held = model.effect if isinstance(model, EffectInUse) else model
             if isinstance(held, Fitted) and isinstance(held.estimator, ESTIMATORS.get(kind, object)):
                 loaded[kind] = model
             else:
-                troubles.append(f"The {kind} model is not used. Version {version} is no model of this kind.")
+                troubles.append(LeftOut(kind, version, OTHER_KIND))
     return Models(versions, troubles=tuple(troubles), **{kind: loaded[kind] for kind in ESTIMATORS if kind in loaded})
 
 
@@ -225,7 +256,7 @@ def reckon(
         p_churn=ahead.p_churn,
         usual_risk=usual_risk,
         outlook=ahead.outlook,
-        troubles=(*models.troubles, *ahead.troubles, *trouble),
+        troubles=(*map(str, models.troubles), *ahead.troubles, *trouble),
     )
 
 
@@ -244,14 +275,14 @@ def _look_ahead(
 ) -> _Ahead:
     if models.risk is None:
         is_said = "risk" in dict(models.versions)  # why it was left out
-        return _Ahead(troubles=() if is_said else (NO_RISK_MODEL,))
+        return _Ahead(troubles=() if is_said else (t(NO_RISK_MODEL),))
     try:
         p_churn, moved = risk_and_moves(models.risk, facts.features)
         reasons = explain(moved, scene)
     except FAULTS:
         p_churn, reasons = math.nan, ()
     if not 0 <= p_churn <= 1:
-        return _Ahead(troubles=("The risk model has no answer for this caller: facts only.",))
+        return _Ahead(troubles=(t("The risk model has no answer for this caller: facts only."),))
     if models.survival is None:
         return _Ahead(p_churn, reasons)
     try:
@@ -265,7 +296,7 @@ def _look_ahead(
     except FAULTS:
         outlook = None
     if outlook is None or not np.isfinite([outlook.worth.clv[0], outlook.worth.low[0], outlook.worth.high[0]]).all():
-        return _Ahead(p_churn, reasons, troubles=("What this caller is worth cannot be reckoned: risk only.",))
+        return _Ahead(p_churn, reasons, troubles=(t("What this caller is worth cannot be reckoned: risk only."),))
     return _Ahead(p_churn, reasons, outlook)
 
 
@@ -275,7 +306,8 @@ def _why(
     try:
         return likely_why(model, facts, scene), ()
     except FAULTS:
-        return likely_why(None, facts, scene), ("The likely-why model has no answer for this caller: own facts only.",)
+        trouble = t("The likely-why model has no answer for this caller: own facts only.")
+        return likely_why(None, facts, scene), (trouble,)
 
 
 def state_of(facts: records.CallerFacts, today: date) -> State:
@@ -304,11 +336,11 @@ def fact_for(reason: str, scene: Scene) -> str | None:
     open_ones = scene.still_open(365, reason)
     if open_ones:
         nth = words.ordinal(len(open_ones) + 1)
-        return f"would be the {nth} time, open since {scene.day(open_ones[-1].started_at)}"
+        return t("would be the {nth} time, open since {day}", nth=nth, day=scene.day(open_ones[-1].started_at))
     tell = next((tell for word, tell in SPEAKING.items() if word in reason.lower()), None)
     if tell is not None and (fact := tell(scene)):
         return fact
-    return f"last on {scene.day(found[0].started_at)}" if found else None
+    return t("last on {day}", day=scene.day(found[0].started_at)) if found else None
 
 
 def _bill_rise(scene: Scene) -> str | None:
@@ -316,7 +348,7 @@ def _bill_rise(scene: Scene) -> str | None:
     if not isinstance(change, float) or change < 1:
         return None
     said = say("bill_change", scene)
-    return f"bill up {scene.money(change)}" if said else None
+    return t("bill up {money}", money=scene.money(change)) if said else None
 
 
 def _term_near(scene: Scene) -> str | None:
@@ -324,7 +356,11 @@ def _term_near(scene: Scene) -> str | None:
     if not isinstance(months, float) or not -1 <= months <= 2:
         return None
     said = say("months_to_term_end", scene)
-    return said[0][:1].lower() + said[0][1:] if said else None  # not the month
+    end = said[1] if said else None
+    if end is None:
+        return None
+    day = scene.day(end)
+    return t("term ends {day}", day=day) if end >= scene.today else t("out of term since {day}", day=day)
 
 
 def _outage(scene: Scene) -> str | None:

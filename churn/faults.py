@@ -5,13 +5,15 @@ from __future__ import annotations
 import psycopg
 from psycopg_pool import PoolTimeout, TooManyRequests
 
+from churn.core.language import mark, t
+
 OF_DATABASE = (psycopg.Error, PoolTimeout, TooManyRequests)
 
-BUSY = "The desk is busy just now. Nothing is lost: try again in a moment."
-AWAY = "The database does not answer just now. Nothing is lost: try again in a moment."
-SLOW = "That took the database too long and was given up. Nothing is lost: try again, or look at less at once."
-READ_ONLY = "The database takes no changes just now. Nothing was done: try again in a moment."
-FULL = "The database has no room left. Nothing was done: please tell an administrator."
+BUSY = mark("The desk is busy just now. Nothing is lost: try again in a moment.")
+AWAY = mark("The database does not answer just now. Nothing is lost: try again in a moment.")
+SLOW = mark("That took the database too long and was given up. Nothing is lost: try again, or look at less at once.")
+READ_ONLY = mark("The database takes no changes just now. Nothing was done: try again in a moment.")
+FULL = mark("The database has no room left. Nothing was done: please tell an administrator.")
 
 # SQLSTATEs, or their class in two letters.
 BY_STATE = {
@@ -27,7 +29,12 @@ BY_STATE = {
 
 
 def sentence_of(error: BaseException) -> str | None:
-    """What to say of an error; None: not a fault of the surroundings."""
+    """What to say of an error, in the language spoken here; None: not a fault of the surroundings."""
+    found = _fault(error)
+    return None if found is None else t(found)
+
+
+def _fault(error: BaseException) -> str | None:
     if isinstance(error, PoolTimeout | TooManyRequests):
         return BUSY
     if not isinstance(error, psycopg.Error):

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from churn import secrets_file
+from churn.core.language import t
 
 ROLES = ("agent", "supervisor", "leader", "finance", "analyst", "administrator")
 SHORTEST_COOKIE_SECRET = 32  # characters: whoever guesses it signs in as anybody
@@ -62,17 +63,26 @@ def provider(secrets: Mapping[str, Any]) -> Provider | None:
     auth, own = secrets["auth"], secrets.get("keepline", {})
     redirect = urlsplit(str(auth.get("redirect_uri", "")))
     if redirect.path.rstrip("/").endswith(CALLBACK) is False or not redirect.hostname:
-        raise BadSecrets(f"redirect_uri of [auth] must be this app's own address and end with {CALLBACK}.")
+        raise BadSecrets(t("redirect_uri of [auth] must be this app's own address and end with {path}.", path=CALLBACK))
     if redirect.scheme != "https" and not is_loopback(redirect.hostname):
-        raise BadSecrets("redirect_uri of [auth] must begin with https, for the sign-in cookie travels with it.")
+        raise BadSecrets(t("redirect_uri of [auth] must begin with https, for the sign-in cookie travels with it."))
     if len(str(auth.get("cookie_secret", ""))) < SHORTEST_COOKIE_SECRET:
         raise BadSecrets(
-            f"cookie_secret of [auth] must have {SHORTEST_COOKIE_SECRET} random characters or more: "
-            "`python3 -c 'import secrets; print(secrets.token_urlsafe(48))'` makes one."
+            t(
+                "cookie_secret of [auth] must have {n} random characters or more: "
+                "`python3 -c 'import secrets; print(secrets.token_urlsafe(48))'` makes one.",
+                n=SHORTEST_COOKIE_SECRET,
+            )
         )
     roles = {str(key): str(value) for key, value in own.get("roles", {}).items()}
     if unknown := sorted(set(roles.values()) - set(ROLES)):
-        raise BadSecrets(f"[keepline.roles] names no role of Keepline: {', '.join(unknown)}. There are {_list(ROLES)}.")
+        raise BadSecrets(
+            t(
+                "[keepline.roles] names no role of Keepline: {unknown}. There are {roles}.",
+                unknown=_list(unknown),
+                roles=_list(ROLES),
+            )
+        )
     return Provider(
         origin=f"{redirect.scheme}://{redirect.netloc}",
         name=_name(auth, own.get("provider")),
@@ -99,11 +109,14 @@ def claimed(user: Mapping[str, Any], settings: Provider) -> Claimed:
     subject = _text(user.get(settings.person_claim))
     if subject is None:
         raise BadClaims(
-            f"Your sign-in does not say who you are: the claim '{settings.person_claim}' is missing. "
-            "Ask whoever runs your company's sign-in."
+            t(
+                "Your sign-in does not say who you are: the claim '{claim}' is missing. "
+                "Ask whoever runs your company's sign-in.",
+                claim=settings.person_claim,
+            )
         )
     if settings.person_claim == "email" and user.get("email_verified") in {False, "false"}:
-        raise BadClaims("Your company's sign-in has not verified your e-mail address; ask whoever runs it.")
+        raise BadClaims(t("Your company's sign-in has not verified your e-mail address; ask whoever runs it."))
     return Claimed(
         subject=subject,
         issued_at=_instant(user.get("iat")),
@@ -129,15 +142,15 @@ def why_not_local(address: str | None, headers: Mapping[str, str], peer: str | N
     """
     held = {name.lower(): value for name, value in headers.items()}
     if not is_loopback(address or ""):
-        return f"it listens on {address or 'every address'}"
+        return t("it listens on {address}", address=address) if address else t("it listens on every address")
     if not held:
         return None
     if not is_loopback(_hostname(held.get("host", ""))):
-        return "it was asked for by another name than this machine's own"
+        return t("it was asked for by another name than this machine's own")
     if any(name in held for name in PASSED_ON):
-        return "the request came through a proxy"
+        return t("the request came through a proxy")
     if peer is not None and not is_loopback(peer):
-        return "the request came from another machine"
+        return t("the request came from another machine")
     return None
 
 
@@ -162,12 +175,12 @@ def _name(auth: Mapping[str, Any], chosen: str | None) -> str | None:
     named = [key for key, value in auth.items() if isinstance(value, Mapping) and "client_id" in value]
     if chosen is not None:
         if chosen not in named:
-            raise BadSecrets(f"[keepline] picks the provider '{chosen}', but there is no [auth.{chosen}].")
+            raise BadSecrets(t("[keepline] picks the provider '{name}', but there is no [auth.{name}].", name=chosen))
         return chosen
     if "client_id" in auth:
         return None
     if len(named) != 1:
-        raise BadSecrets('[auth] needs one provider; of several, name one: provider = "…" under [keepline].')
+        raise BadSecrets(t('[auth] needs one provider; of several, name one: provider = "…" under [keepline].'))
     return named[0]
 
 
@@ -178,21 +191,30 @@ def _role(user: Mapping[str, Any], settings: Provider) -> str | None:
     values = [held] if isinstance(held, str) else list(held) if isinstance(held, Sequence) else []
     known = sorted({settings.roles.get(str(value), str(value)) for value in values} & set(ROLES))
     if len(known) != 1:
-        told = f"{_list(known)} at once" if known else "none"
+        if known:
+            raise BadClaims(
+                t(
+                    "Your sign-in must give you one role of Keepline, but it gives you {roles} at once. "
+                    "Ask whoever runs your company's sign-in.",
+                    roles=_list(known),
+                )
+            )
         raise BadClaims(
-            f"Your sign-in must give you one role of Keepline, but it gives you {told}. "
-            "Ask whoever runs your company's sign-in."
+            t(
+                "Your sign-in must give you one role of Keepline, but it gives you none. "
+                "Ask whoever runs your company's sign-in."
+            )
         )
     return known[0]
 
 
 def _instant(seconds: object) -> datetime:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        raise BadClaims("Your sign-in does not say when it was given; ask whoever runs your company's sign-in.")
+        raise BadClaims(t("Your sign-in does not say when it was given; ask whoever runs your company's sign-in."))
     try:
         return datetime.fromtimestamp(seconds, UTC)
     except (OverflowError, OSError, ValueError):
-        raise BadClaims("Your sign-in says an impossible time; ask whoever runs your company's sign-in.") from None
+        raise BadClaims(t("Your sign-in says an impossible time; ask whoever runs your company's sign-in.")) from None
 
 
 def _text(value: object) -> str | None:

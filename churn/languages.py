@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Iterator
 from functools import cache
 from gettext import c2py
 from pathlib import Path
@@ -9,14 +11,14 @@ from typing import Any
 
 from babel import Locale
 from babel.messages.catalog import Catalog, Message
-from babel.messages.extract import extract
 from babel.messages.pofile import read_po
 
 from churn.core.language import ENGLISH, IN, Language
+from churn.refusals import Refusal
 from churn.settings import PROJECT
 
 TEXTS = PROJECT / "texts"
-KEYWORDS = {"t": (1,), "mark": (1,), "tc": ((1, "c"), 2), "tn": (2, 3)}  # of `churn.core.language`; where texts stand
+KEYWORDS = {"t": 1, "mark": 1, "tc": 2, "tn": 2}  # of `churn.core.language` → literals in it
 
 
 @cache
@@ -75,10 +77,22 @@ def texts_of_code() -> Catalog:
     found = Catalog()
     for path in sorted([PROJECT / "app.py", *PROJECT.glob("pages/*.py"), *PROJECT.glob("churn/**/*.py")]):
         where = path.relative_to(PROJECT).as_posix()
-        with path.open("rb") as file:
-            for _, text, _, context in extract("python", file, keywords=KEYWORDS):
-                found.add(text, locations=[(where, 0)], context=context)
+        for context, text in _texts_in(path):
+            found.add(text, locations=[(where, 0)], context=context)
+    for kind in (Refusal, *Refusal.__subclasses__()):
+        found.add(kind.__doc__ or "", locations=[("churn/refusals.py", 0)])
     return found
+
+
+def _texts_in(path: Path) -> Iterator[tuple[str | None, str | tuple[str, ...]]]:
+    """(context, text or its singular and plural) of each call of KEYWORDS; those within an f-string too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in KEYWORDS:
+            literals = [asked.value for asked in node.args if isinstance(asked, ast.Constant)]
+            said = [text for text in literals if isinstance(text, str)]
+            if len(said) == KEYWORDS[node.func.id]:
+                context = said.pop(0) if node.func.id == "tc" else None
+                yield context, said[0] if len(said) == 1 else tuple(said)
 
 
 def untranslated(code: str) -> Catalog:

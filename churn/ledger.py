@@ -15,6 +15,7 @@ from decimal import Decimal
 from uuid import UUID, uuid4
 
 from churn.core.grants import Decision, Difference, Entry, Grant, Headroom, Person, Request, Session
+from churn.core.language import tn
 from churn.core.policy import Policy
 from churn.core.policy_problems import problems
 from churn.db import Database
@@ -236,7 +237,7 @@ def confirm_budget(database: Database, session: Session, proposal_id: UUID) -> N
     act(database, session, "ledger", "confirm_budget", {"proposal_id": proposal_id})
 
 
-def headroom(database: Database, session: Session, team: str) -> list[Headroom]:
+def headroom(database: Database, session: Session | str, team: str) -> list[Headroom]:
     """What is left of each of a team's budgets now."""
     rows = rows_of(database, session, "ledger", "headroom", {"team": team})
     return [record(Headroom, row) for row in rows]
@@ -293,12 +294,13 @@ def publish_policy(
     rows_of(database, "batch", "policy_lab", "keep_check", {"version": version, **checked, **counted})
     if found:
         raise PolicyHasProblems(
-            f"{len(found)} problems: " + " ".join(problem.sentence for problem in found),
+            f"{tn(len(found), '{n} problem:', '{n} problems:')} " + " ".join(problem.sentence for problem in found),
             {"problems": [asdict(problem) for problem in found]},
         )
     if red:
         raise CasesNotGreen(
-            f"{len(red)} cases do not come out as written: " + " ".join(f"{one.title}: {one.sentence}" for one in red),
+            f"{tn(len(red), '{n} case does not come out as written:', '{n} cases do not come out as written:')} "
+            + " ".join(f"{one.title}: {one.sentence}" for one in red),
             {"cases": [asdict(one) for one in red]},
         )
     act(database, session, "policy", "publish", asked)

@@ -1,6 +1,8 @@
 """From an open case to what may be said yes to: ask the core by the policy in force, and keep the decision.
 
-The decision is stored before it is shown; its id is the request key of whatever is given from it.
+The decision is stored before it is shown; its id is the request key of whatever is given from it. A receipt is in
+English, whoever it was made for: a ladder follows from its receipt's inputs, so that whoever reads it again has it made
+again in their own language (`retold`, `recompute`).
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ from churn import ledger, past_cases
 from churn.asking import Call, ask_core, case_of, given_elsewhere, without_model, worth_if_kept
 from churn.casework import FAULTS, Card, Models
 from churn.core.grants import Decision, Grant, Request, Session
-from churn.core.offer import Ladder, ladder, offered, replay
+from churn.core.language import ENGLISH, current, speaking, t
+from churn.core.offer import Ladder, ladder, offered, replay, retold
 from churn.core.policy import Policy, rule_on
 from churn.core.similar import Context, PastCase, callers, context_of, what_kept
 from churn.db import Database
@@ -38,10 +41,11 @@ class NoSuchDecision(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A ladder with the key it was stored under."""
+    """A ladder with the key it was stored under. `reasons`: of its rungs, as the receipt keeps them."""
 
     decision_id: UUID
     ladder: Ladder
+    reasons: tuple[str, ...]
 
 
 def make_offer(
@@ -53,30 +57,34 @@ def make_offer(
     """
     policy = policy_in_force(database, session)
     if policy is None:
-        raise NoPolicy(NoPolicy.__doc__)
-    question, respond = ask_core(database, session, card, models, call, policy=policy)
-    try:
-        made = ladder(policy, question, respond)
-    except FAULTS:
-        if respond is None:
-            raise
-        made = ladder(policy, without_model(question))  # a model that cannot answer for this caller: policy's table
-    key = decision_id or uuid4()
-    ledger.record_decision(database, session, _decision(key, card, call, policy, made))
-    return Offer(key, made)
+        raise NoPolicy(t("No policy is in force: nothing may be given until finance publishes one."))
+    with speaking(ENGLISH):  # what is kept
+        question, respond = ask_core(database, session, card, models, call, policy=policy)
+        try:
+            made = ladder(policy, question, respond)
+        except FAULTS:
+            if respond is None:
+                raise
+            made = ladder(policy, without_model(question))  # a model that cannot answer for this caller: policy's table
+        key = decision_id or uuid4()
+        ledger.record_decision(database, session, _decision(key, card, call, policy, made))
+    reasons = tuple(rung.reason for rung in made.rungs)
+    return Offer(key, made if current().code == ENGLISH.code else retold(policy, made), reasons)
 
 
 def recompute(database: Database, who: Session | str, decision_id: UUID) -> tuple[Ladder, Mapping[str, Any]]:
-    """The ladder of a stored decision made anew, and the receipt as it was stored. Raises NoSuchDecision."""
+    """The ladder of a stored decision made anew, its sentences in the language spoken here, and the receipt as it was
+    stored. Raises NoSuchDecision.
+    """
     receipt = receipt_of(database, who, decision_id)
     policy = policy_version(database, who, receipt["inputs"]["policy_version"])
     if policy is None:
-        raise NoSuchDecision(f"Policy version {receipt['inputs']['policy_version']} is gone.")
+        raise NoSuchDecision(t("Policy version {version} is gone.", version=receipt["inputs"]["policy_version"]))
     return replay(policy, receipt["inputs"]), receipt
 
 
 def differences(made: Ladder, receipt: Mapping[str, Any]) -> list[str]:
-    """Where a ladder made anew is not what its receipt says; empty when it is the same in everything."""
+    """Where a ladder made anew in English is not what its receipt says; empty when it is the same in everything."""
     return list(_differences("", receipt, json.loads(json.dumps(made.as_receipt()))))
 
 
@@ -84,16 +92,26 @@ def receipt_of(database: Database, who: Session | str, decision_id: UUID) -> Map
     """What a decision was made from and what it showed, as it was stored. Raises NoSuchDecision."""
     rows = rows_of(database, who, "ledger", "decision", {"decision_id": decision_id})
     if not rows:
-        raise NoSuchDecision(f"There is no decision {decision_id}.")
+        raise NoSuchDecision(t("There is no decision {decision}.", decision=decision_id))
     return cast(Mapping[str, Any], rows[0]["receipt"])
 
 
 def asked_rung(database: Database, session: Session, request: Request) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """The rung a supervisor is asked for, as it was shown, and the receipt it stands in."""
+    """The rung a supervisor is asked for, and the receipt it stands in."""
     receipt = receipt_of(database, session, request.decision_id)
     terms = (request.instrument, request.amount)
     found: Mapping[str, Any] = next((r for r in receipt["rungs"] if (r["instrument"], r["amount"]) == terms), {})
     return found, receipt
+
+
+def why_asked(database: Database, session: Session, request: Request, receipt: Mapping[str, Any]) -> str:
+    """Why this is asked for, in the language spoken here; as the asker wrote it, where it is not the rung's reason."""
+    if current().code == ENGLISH.code:
+        return request.reason
+    policy = policy_version(database, session, receipt["inputs"]["policy_version"])
+    made = replay(policy, receipt["inputs"]).rungs if policy else ()
+    same = (now.reason for now, kept in zip(made, receipt["rungs"], strict=False) if kept["reason"] == request.reason)
+    return next(same, request.reason)
 
 
 def nearest_cases(
@@ -126,7 +144,7 @@ def _context(database: Database, who: Session | str, about: Card | Mapping[str, 
     if not isinstance(about, Card):
         made_under = policy_version(database, who, about["inputs"]["policy_version"])
         if made_under is None:
-            raise NoSuchDecision(f"Policy version {about['inputs']['policy_version']} is gone.")
+            raise NoSuchDecision(t("Policy version {version} is gone.", version=about["inputs"]["policy_version"]))
         return context_of(about["inputs"]["case"], made_under.currency)
     policy = policy_in_force(database, who)
     worth = worth_if_kept(about, policy)[0] if policy else None

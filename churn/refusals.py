@@ -1,7 +1,7 @@
 """Named refusals of the ledger: one class per SQLSTATE of class KL, its docstring the sentence when there is no better.
 
-The database says what is wrong with the figures of the case; `facts` holds them for a page that wants its own words,
-and `who_can_lift` names whom to ask.
+The database says, in English, what is wrong with the figures of the case; in another language a refusal says the same
+where it knows how, else the sentence of its class. `facts` holds the figures, and `who_can_lift` names whom to ask.
 """
 
 from __future__ import annotations
@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
+
+from churn.core.language import ENGLISH, current, t
+from churn.core.refused import reworded
 
 
 @dataclass(eq=False)
@@ -21,8 +24,11 @@ class Refusal(Exception):
     code: ClassVar[str] = ""
 
     def __str__(self) -> str:
-        """The database's sentence, else the class's own."""
-        return self.sentence or (type(self).__doc__ or "")
+        """The database's sentence, else the class's own, in the language spoken here."""
+        own = type(self).__doc__ or ""
+        if current().code == ENGLISH.code or not self.code:  # without a code it is no refusal of the database
+            return self.sentence or t(own)
+        return reworded(self.sentence) or t(own)
 
 
 class NotSignedIn(Refusal):

@@ -83,8 +83,9 @@ def _offer(database: Database, me: Session, decision_id: UUID | None) -> tuple[O
     """The offer of a decision with the call it was made for; none where it cannot be made anew."""
     if decision_id is not None:
         with suppress(NoSuchDecision):
-            ladder, _ = offers.recompute(database, me, decision_id)
-            return Offer(decision_id, ladder), _call_of(ladder.question)
+            ladder, receipt = offers.recompute(database, me, decision_id)
+            reasons = tuple(rung["reason"] for rung in receipt["rungs"])
+            return Offer(decision_id, ladder, reasons), _call_of(ladder.question)
     return None, None
 
 

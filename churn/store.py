@@ -13,6 +13,7 @@ import psycopg
 from psycopg.rows import class_row, dict_row, scalar_row
 
 from churn.core import records
+from churn.core.language import mark, t
 from churn.gateway import refusals_by_name
 from churn.queries import query
 
@@ -22,6 +23,9 @@ SHORTEST_ENDING = 4  # digits
 SHORTEST_NATIONAL = 6  # digits: fewer after a zero are the end of a number, zero and all
 LONGEST_SEARCH = 128
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+NO_COMPANY = mark(
+    "This database holds no company yet: run `python3 -m churn demo` or `import`, or write the contract's views."
+)
 
 
 class NoCompany(LookupError):
@@ -37,7 +41,7 @@ def company(connection: psycopg.Connection) -> records.Company:
     with connection.cursor(row_factory=class_row(records.Company)) as cursor:
         found = cursor.execute(query("customers", "company")).fetchone()
     if found is None:
-        raise NoCompany(NoCompany.__doc__)
+        raise NoCompany(t(NO_COMPANY))
     return found
 
 
@@ -46,7 +50,7 @@ def moment(connection: psycopg.Connection, customer_id: str, clock: datetime) ->
     with connection.cursor(row_factory=scalar_row) as cursor:
         found = cursor.execute(query("customers", "moment"), {"customer_id": customer_id, "clock": clock}).fetchone()
     if found is None:
-        raise NoCompany(NoCompany.__doc__)
+        raise NoCompany(t(NO_COMPANY))
     return cast(datetime, found)
 
 
@@ -68,7 +72,7 @@ def caller_facts(
         )
         found = customer.fetchone()
         if found is None:
-            raise NoSuchCustomer(f"There is no customer with the account {customer_id}.")
+            raise NoSuchCustomer(t("There is no customer with the account {account}.", account=customer_id))
         return records.CallerFacts(
             as_of=as_of,
             customer=found,
@@ -170,7 +174,7 @@ def open_case(connection: psycopg.Connection, customer_id: str, opened_by: str) 
         with refusals_by_name():
             case_id = cursor.execute(query("customers", "open_case"), asked).fetchone()
     if case_id is None:
-        raise NoSuchCustomer(f"There is no customer with the account {customer_id}.")
+        raise NoSuchCustomer(t("There is no customer with the account {account}.", account=customer_id))
     return str(case_id)
 
 

@@ -3273,7 +3273,7 @@ CREATE TABLE desk.escalation_scores (
     team          text,                         -- of who had them on the line; NULL: nobody of ours
     p_escalates   double precision NOT NULL CHECK (p_escalates BETWEEN 0 AND 1),
     usual         double precision NOT NULL,    -- mean chance of the open contacts of this run
-    because       text[] NOT NULL,              -- sentences, the weightiest first
+    because       text[] NOT NULL,              -- what makes each sentence (JSON), the weightiest first
     worth         bigint,                       -- minor units; NULL: not scored
     currency      char(3) NOT NULL,
     model_version bigint NOT NULL

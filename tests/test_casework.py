@@ -263,7 +263,7 @@ def test_bytes_that_are_no_model_are_left_out_and_said(owner: psycopg.Connection
     )
     loaded = casework.load_models(owner, casework.model_versions(owner))
     assert loaded.risk is None
-    assert said in loaded.troubles[0]
+    assert said in str(loaded.troubles[0])
 
 
 def test_a_model_of_other_libraries_another_kind_or_none_is_left_out(owner: psycopg.Connection) -> None:
@@ -271,7 +271,7 @@ def test_a_model_of_other_libraries_another_kind_or_none_is_left_out(owner: psyc
     owner.execute("""UPDATE desk.model_versions SET libraries = '{"numpy": "1.0"}' WHERE model_version = %s""", [old])
     loaded = casework.load_models(owner, (("risk", swapped), ("survival", old), ("why", 10**9)))
     assert (loaded.risk, loaded.survival, loaded.why) == (None, None, None)
-    assert [trouble.split(". ")[0] for trouble in loaded.troubles] == [
+    assert [str(trouble).split(". ")[0] for trouble in loaded.troubles] == [
         "The risk model is not used",
         "The survival model is not used",
         "The why model is not used",

@@ -155,5 +155,6 @@ def test_reasons_name_what_can_be_pointed_at_one_a_topic() -> None:
         "csat_365d": np.nan,
         "days_open": 0.001,
     }
-    said = escalation.because(moved, {"reason": "fault", "times_30d": 3, "days_open": 2.0}, {"plan": "Copper"})
+    kept = escalation.because(moved, {"reason": "fault", "times_30d": 3, "days_open": 2.0}, {"plan": "Copper"})
+    said = [escalation.told(fact) for fact in kept]
     assert said == ["3rd contact about fault in 30 days", "it is about fault"]

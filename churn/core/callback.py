@@ -17,16 +17,13 @@ from typing import Any
 
 import numpy as np
 
+from churn.core.language import t
 from churn.core.say import Opening, say_first
 from churn.core.scene import Scene
 
 Array = np.ndarray[Any, Any]
 SURE = 1e-9  # chances are kept this far from certainty
 LAST_QUESTION = re.compile(r"(^|(?<=[.!]))[^.!]*\?$")
-NOTHING_KNOWN = "I’m ringing to ask how things are going with us."
-GOOD_TIME = "Is now a good time to talk?"
-LEAVING = "You were in touch on {} about leaving. I’d like to hear what would put it right. Is now a good time to talk?"
-PUT_RIGHT = "I’m ringing to put it right. Is now a good time?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +81,16 @@ def ring_with(scene: Scene) -> Opening:
     opening = say_first(scene)
     still_open = scene.still_open(90)
     if still_open and "cancel" in (still_open[0].reason or "").lower():
-        return Opening(LEAVING.format(scene.day(still_open[0].started_at)), opening.ground)
-    told = LAST_QUESTION.sub("", opening.text)
-    purpose = PUT_RIGHT if opening.is_our_fault else GOOD_TIME
-    return Opening(f"{told or NOTHING_KNOWN} {purpose}", opening.ground, opening.is_our_fault)
+        leaving = t(
+            "You were in touch on {day} about leaving. I’d like to hear what would put it right. "
+            "Is now a good time to talk?",
+            day=scene.day(still_open[0].started_at),
+        )
+        return Opening(leaving, opening.ground)
+    told = LAST_QUESTION.sub("", opening.text) or t("I’m ringing to ask how things are going with us.")
+    ours = opening.is_our_fault
+    purpose = t("I’m ringing to put it right. Is now a good time?") if ours else t("Is now a good time to talk?")
+    return Opening(f"{told} {purpose}", opening.ground, ours)
 
 
 def _logit(p: Array) -> Array:

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from churn.core import words
+from churn.core.language import mark, t, tc
 from churn.core.outlook import Outlook
 from churn.core.records import Contact
 
@@ -32,16 +33,16 @@ def staying_curve(outlook: Outlook, *, height: int = 190) -> Picture:
     frame = pd.DataFrame({"month": months} | {name: np.append(1.0, curve[0]) for name, curve in curves.items()})
     x = _number(
         "month",
-        "months from today",
+        t("months from today"),
         scale={"domain": [0, float(months[-1])]},
         axis={"values": list(range(0, len(months), 6)), "grid": False},
     )
-    y = _number("staying", "still a customer", scale={"domain": [0, 1]}, axis={"format": "%", "tickCount": 3})
+    y = _number("staying", t("still a customer"), scale={"domain": [0, 1]}, axis={"format": "%", "tickCount": 3})
     tip = [
-        _number("month", "months from today", format=".0f"),
-        _number("staying", "still a customer", format=".0%"),
-        _number("low", "at least", format=".0%"),
-        _number("high", "at most", format=".0%"),
+        _number("month", t("months from today"), format=".0f"),
+        _number("staying", t("still a customer"), format=".0%"),
+        _number("low", t("at least"), format=".0%"),
+        _number("high", t("at most"), format=".0%"),
     ]
     line = {"type": "line", "strokeWidth": 2.5}
     lines = {"x": x, "y": y, "tooltip": tip}
@@ -71,32 +72,38 @@ def contact_timeline(contacts: Sequence[Contact], time_zone: str, *, height: int
     """The last contacts on a line of time: shape by channel, row by direction, filled when resolved."""
     zone = ZoneInfo(time_zone)
     channels = [*SHAPES, *sorted({contact.channel for contact in contacts} - set(SHAPES))]
+    came, went = t("they came"), t("we went")
     frame = pd.DataFrame(
         [
             {
                 "when": _naive(contact.started_at, zone),
-                "side": "they came" if contact.direction == "in" else "we went",
-                "channel": contact.channel,
-                "about": words.spoken(contact.reason or "no reason given"),
-                "state": state_of(contact),
+                "side": came if contact.direction == "in" else went,
+                "channel": tc("code", contact.channel),
+                "about": words.spoken(contact.reason) if contact.reason else t("no reason given"),
+                "state": t(state_of(contact)),
             }
             for contact in contacts
         ],
         columns=["when", "side", "channel", "about", "state"],
     )
-    shapes = {"domain": channels, "range": [SHAPES.get(channel, OTHER_SHAPE) for channel in channels]}
+    shapes = {
+        "domain": [tc("code", channel) for channel in channels],
+        "range": [SHAPES.get(channel, OTHER_SHAPE) for channel in channels],
+    }
     return {
         "data": {"values": frame},
         "height": height,
         "mark": {"type": "point", "size": 130, "strokeWidth": 2, "filled": True},
         "encoding": {
             "x": _instant("when", None, axis={"format": "%-d %b %y", "grid": False, "labelOverlap": True}),
-            "y": _name("side", None, sort=["they came", "we went"]),
+            "y": _name("side", None, sort=[came, went]),
             "shape": _name("channel", None, legend={"orient": "top"}, scale=shapes),
-            "color": _name("state", None, legend={"orient": "top"}, scale={"domain": list(STATES)}),
+            "color": _name("state", None, legend={"orient": "top"}, scale={"domain": list(map(t, STATES))}),
             "tooltip": [
-                _instant("when", "when", format="%-d %b %Y %H:%M"),
-                *(_name(field, field) for field in ("channel", "about", "state")),
+                _instant("when", t("when"), format="%-d %b %Y %H:%M"),
+                _name("channel", t("channel")),
+                _name("about", t("about")),
+                _name("state", t("state")),
             ],
         },
     }
@@ -114,11 +121,11 @@ def _instant(field: str, title: str | None, **more: Any) -> dict[str, Any]:
     return {"field": field, "type": "temporal", "title": title, **more}
 
 
-STATES = ("resolved", "not resolved", "not said", "escalated")
+STATES = (mark("resolved"), mark("not resolved"), mark("not said"), mark("escalated"))
 
 
 def state_of(contact: Contact) -> str:
-    """How a contact ended, in a word."""
+    """How a contact ended: one of STATES."""
     if contact.is_escalated:
         return "escalated"
     return {True: "resolved", False: "not resolved", None: "not said"}[contact.is_resolved]

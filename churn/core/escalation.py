@@ -1,4 +1,4 @@
-"""Which open contacts will be handed upwards: the columns the risk estimator reads for it, and why this one, in words.
+"""Which open contacts will be handed upwards: the columns the risk estimator reads for it, and why this one.
 
 A contact is open while it is coded not resolved and nothing later about the same settled it. It is asked of every
 instant: will one of this customer's contacts be escalated within HORIZON_DAYS? Read are the customer's features as of
@@ -7,6 +7,7 @@ that instant and four columns of the contact itself.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from churn.core import features, words
+from churn.core.language import number, t, tn
 
 HORIZON_DAYS = 14
 OPEN_DAYS = 14  # a contact open for longer is taken up by nobody any more
@@ -40,8 +42,12 @@ class Escalation:
 
     def __str__(self) -> str:
         """A flag's words."""
-        times = self.p_escalates / max(self.usual, 1e-9)
-        return f"may be handed upwards: {words.percent(self.p_escalates)} in {HORIZON_DAYS} days, {times:.1f}× usual"
+        return t(
+            "may be handed upwards: {percent} in {days} days, {times}× usual",
+            percent=words.percent(self.p_escalates),
+            days=HORIZON_DAYS,
+            times=number(self.p_escalates / max(self.usual, 1e-9), 1),
+        )
 
 
 def frame(rows: Sequence[Row], contacts: Sequence[Row], columns: Sequence[str] | None = None) -> pd.DataFrame:
@@ -61,44 +67,75 @@ def frame(rows: Sequence[Row], contacts: Sequence[Row], columns: Sequence[str] |
 
 
 def because(moved: Mapping[str, float], contact: Row, values: Row, most: int = 3) -> list[str]:
-    """Why this contact, the weightiest first, one sentence a topic; `moved`: column → change in the chance it makes.
+    """Why this contact, the weightiest first, one fact a topic; `moved`: column → change in the chance it makes.
 
-    Only what can be pointed at is told: the contact itself, its repeats, earlier escalations, satisfaction.
+    Only what can be pointed at is told: the contact itself, its repeats, earlier escalations, satisfaction. Each is
+    kept as what makes its sentence, which `told` says to whoever reads it.
     """
-    told: dict[str, str] = {}
+    found: dict[tuple[str, str | None], str] = {}
     ranked = sorted(moved.items(), key=lambda item: (-item[1], item[0]))
     for column, points in ranked:
-        if not math.isfinite(points) or points < LEAST_POINTS or len(told) == most:
+        if not math.isfinite(points) or points < LEAST_POINTS or len(found) == most:
             break
-        said = _say(column, contact, values)
-        if said is not None and said[0] not in told:
-            told[said[0]] = said[1]
-    return list(told.values())
+        fact = _fact(column, contact, values)
+        if fact is not None:
+            topic = (fact[0].partition(" ")[0], fact[2] if fact[0] == "about" else None)
+            found.setdefault(topic, json.dumps(fact))
+    return list(found.values())
 
 
-def _say(column: str, contact: Row, values: Row) -> tuple[str, str] | None:  # noqa: PLR0911 - one line a column
-    """(topic, sentence) of one column; None where there is nothing to point at."""
-    about = words.spoken(contact["reason"] or "no reason given")
+def told(kept: str) -> str:  # noqa: PLR0911 - one line a fact
+    """A fact of `because` as a sentence. What earlier nights kept as a sentence is shown as it is."""
+    try:
+        topic, figure, reason = json.loads(kept)
+    except ValueError:
+        return kept
+    about = words.spoken(reason) if reason else t("no reason given")
+    n = round(figure or 0)
+    match topic:
+        case "repeat":
+            return t("{nth} contact about {reason} in 30 days", nth=words.ordinal(n), reason=about)
+        case "reason":
+            return t("it is about {reason}", reason=about)
+        case "open":
+            return tn(n, "open for {n} day", "open for {n} days")
+        case "unresolved":
+            return tn(n, "{n} contact not resolved in 90 days", "{n} contacts not resolved in 90 days")
+        case "escalated":
+            return tn(n, "handed upwards {n} time in a year", "handed upwards {n} times in a year")
+        case "csat":
+            return t("gave {rating} of 5 on average in a year", rating=number(figure, 1))
+        case "contacts 30":
+            return tn(n, "{n} contact in 30 days", "{n} contacts in 30 days")
+        case "contacts 90":
+            return tn(n, "{n} contact in 90 days", "{n} contacts in 90 days")
+        case "about":
+            return tn(n, "{n} contact about {reason} in a year", "{n} contacts about {reason} in a year", reason=about)
+        case _:
+            return t("the last bill was higher than usual")
+
+
+Fact = tuple[str, float | None, str | None]  # topic, figure, contact reason
+
+
+def _fact(column: str, contact: Row, values: Row) -> Fact | None:  # noqa: PLR0911 - one line a column
+    """What makes the sentence of one column; None where there is nothing to point at."""
+    about = contact["reason"]
     if column in {"times_30d", "same_reason_90d"} and contact["times_30d"] > 1:
-        return "repeat", f"{words.ordinal(contact['times_30d'])} contact about {about} in 30 days"
+        return "repeat", contact["times_30d"], about
     if column in {"contact_reason", "last_reason"}:
-        return "reason", f"it is about {about}"
+        return "reason", None, about
     if column == "days_open":
-        return "open", f"open for {words.count(max(round(contact['days_open']), 1), 'day')}"
-    number = values.get(column)
-    if not number or isinstance(number, str | bool) or not math.isfinite(float(number)):
+        return "open", max(round(contact["days_open"]), 1), None
+    figure = values.get(column)
+    if not figure or isinstance(figure, str | bool) or not math.isfinite(float(figure)):
         return None
-    if column == "unresolved_90d":
-        return "unresolved", f"{words.count(int(number), 'contact')} not resolved in 90 days"
-    if column == "escalated_365d":
-        return "escalated", f"handed upwards {words.count(int(number), 'time')} in a year"
-    if column == "csat_365d":
-        return "csat", f"gave {float(number):.1f} of 5 on average in a year"
+    if column in {"unresolved_90d", "escalated_365d", "csat_365d"}:
+        return column.partition("_")[0], float(figure), None
     if column in {"contacts_30d", "contacts_90d"}:
-        return "contacts", f"{words.count(int(number), 'contact')} in {column[9:-1]} days"
+        return f"contacts {column[9:-1]}", int(figure), None
     if column.startswith("contacts_about_"):
-        reason = words.spoken(column.removeprefix("contacts_about_").removesuffix("_365d"))
-        return f"about {reason}", f"{words.count(int(number), 'contact')} about {reason} in a year"
-    if column == "bill_change" and float(number) > 0:
-        return "bill", "the last bill was higher than usual"
+        return "about", int(figure), column.removeprefix("contacts_about_").removesuffix("_365d")
+    if column == "bill_change" and float(figure) > 0:
+        return "bill", None, None
     return None

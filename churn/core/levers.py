@@ -9,6 +9,8 @@ import numpy as np
 from churn.core.bill import PLAN_MONTHS
 from churn.core.bounds import Bounds, bounds
 from churn.core.choice import spread
+from churn.core.language import t
+from churn.core.owed import told
 from churn.core.policy import LEVERS, Case, Instrument, Policy
 from churn.core.question import NO_EVIDENCE, Lever, expit, lever, logit
 from churn.core.rung import CANCEL, FIX, NOTHING, OWED, WORD, Facts, Rung
@@ -42,14 +44,21 @@ def entitlements(facts: Facts) -> tuple[list[Rung], list[Bounds]]:
         return [], []
     held = _bounds(facts, item)
     is_payable = owed <= held.ceiling and held.is_open_above
-    said = facts.question.owed_for
-    reason = f"{said} It comes first and is no offer." if said else "They are owed it: it comes first and is no offer."
+    question = facts.question
+    parts = question.owed_parts
+    said = told(parts, question.case.on, facts.policy.currency) if parts else question.owed_for
+    reason = (
+        f"{said} {t('It comes first and is no offer.')}"
+        if said
+        else t("They are owed it: it comes first and is no offer.")
+    )
     if not is_payable:
-        reason = f"{reason} It is more than the desk may pay, so finance pays it: {held.binding_ceiling.reason}"
+        why = held.binding_ceiling.reason
+        reason = f"{reason} {t('It is more than the desk may pay, so finance pays it: {limit}', limit=why)}"
     rung = Rung(
         lever=item.lever,
         instrument=item.instrument,
-        title=f"{facts.show(owed)} refund they are owed",
+        title=t("{money} refund they are owed", money=facts.show(owed)),
         reason=reason,
         roles=(OWED,),
         amount=owed if is_payable else 0,
@@ -127,30 +136,30 @@ def _effect(
 
 def _lever_reason(item: Instrument, way: Lever, held: Bounds) -> str:
     said = {
-        "fix": "Put right what is wrong before any money.",
-        "right_size": "A plan that fits keeps its price down for good.",
-        "pause": "A pause keeps the door open without a discount.",
+        "fix": t("Put right what is wrong before any money."),
+        "right_size": t("A plan that fits keeps its price down for good."),
+        "pause": t("A pause keeps the door open without a discount."),
     }.get(item.lever, item.title)
     if not held.is_open:
         return f"{said} {held.binding_limit.reason}"
-    return f"{said} Its effect is assumed." if way.evidence == NO_EVIDENCE else said
+    return f"{said} {t('Its effect is assumed.')}" if way.evidence == NO_EVIDENCE else said
 
 
 def something_to_say(facts: Facts, rungs: Sequence[Rung], *, is_over: bool) -> list[Rung]:
     """What can always be said yes to: the way out once offers are over, a named follow-up when nothing else is left."""
     if is_over:
-        reason = "They have heard every offer: a no is a no, and leaving is made easy."
-        return [_word(facts, "Cancel today, as they ask", reason, CANCEL)]
+        reason = t("They have heard every offer: a no is a no, and leaving is made easy.")
+        return [_word(facts, t("Cancel today, as they ask"), reason, CANCEL)]
     if any(not rung.needs_approval and rung.is_grant and OWED not in rung.roles for rung in rungs):
         return []
     is_ours = facts.question.case.fault in {"ours", "shared"}
-    title = "An apology, and you ring back on a named day" if is_ours else "You ring back yourself on a named day"
-    return [_word(facts, title, "Nothing else may be given alone, and this always may.", WORD)]
+    title = t("An apology, and you ring back on a named day") if is_ours else t("You ring back yourself on a named day")
+    return [_word(facts, title, t("Nothing else may be given alone, and this always may."), WORD)]
 
 
 def nothing(facts: Facts) -> Rung:
     """Doing nothing, with what it is worth."""
-    return _word(facts, "Give nothing", "What every other rung is measured against.", NOTHING)
+    return _word(facts, t("Give nothing"), t("What every other rung is measured against."), NOTHING)
 
 
 def _word(facts: Facts, title: str, reason: str, role: str) -> Rung:

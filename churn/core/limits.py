@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
+from churn.core.language import t, tn
 from churn.core.money import show
 from churn.core.policy import Answer, Case, Instrument, Policy, Ruling
-from churn.core.words import count, day
+from churn.core.words import day
 
 NOBODY, FINANCE, TIME, SUPERVISOR = "nobody", "finance", "time", "supervisor"  # who lifts a limit, hardest first
 BY_MONTH = ("monthly", "free_months")
@@ -115,30 +116,33 @@ def _reason_of(answer: Answer, policy: Policy, case: Case, spending: Spending) -
     rule = answer.rule
     said = [rule.reason]
     if answer.amount is not None and rule.unit in {"share_of_worth", "share_of_bill"}:
-        said.append(f"Here that is {show(answer.amount, policy.currency)}.")
+        said.append(t("Here that is {money}.", money=show(answer.amount, policy.currency)))
     given = [item for item in spending.earlier if counts(policy, item.instrument)]
     if rule.given_from and given:
         last = min(given, key=lambda item: item.days_ago)
         on = day(_ago(case, last.days_ago), case.on)
-        said.append(f"The last was {show(last.amount, policy.currency)} on {on}.")
+        said.append(t("The last was {money} on {day}.", money=show(last.amount, policy.currency), day=on))
     return " ".join(said)
 
 
 def walls(policy: Policy, case: Case, item: Instrument, spending: Spending) -> Iterator[Limit]:
     """What the instrument itself allows, whatever the rules say."""
     most = show(item.max_amount, policy.currency)
-    said = f"{item.title}: never more than {most}." if item.max_amount else f"{item.title}: there is no money in it."
+    if item.max_amount:
+        said = t("{instrument}: never more than {money}.", instrument=item.title, money=most)
+    else:
+        said = t("{instrument}: there is no money in it.", instrument=item.title)
     yield Limit("outer_wall", item.max_amount, said)
     if item.cost_model in BY_MONTH:
-        months = longest_term(item)
-        yield Limit(
-            "bill",
-            max(case.monthly_bill, 0) * months,
-            f"No month can be more than free: {show(case.monthly_bill, policy.currency)} for at most {months} months.",
-        )
+        months, bill = longest_term(item), show(case.monthly_bill, policy.currency)
+        free = t("No month can be more than free: {money} for at most {months} months.", money=bill, months=months)
+        yield Limit("bill", max(case.monthly_bill, 0) * months, free)
     if item.instrument == "fee_waiver":
         fee = max(spending.fee, 0)
-        said = f"The fee is {show(fee, policy.currency)}." if fee else "There is no fee on the account to waive."
+        if fee:
+            said = t("The fee is {money}.", money=show(fee, policy.currency))
+        else:
+            said = t("There is no fee on the account to waive.")
         yield Limit("fee", fee, said)
 
 
@@ -168,7 +172,12 @@ def _rolling_cap(policy: Policy, case: Case, answer: Answer, spending: Spending)
     left = max(0, answer.amount - given)
     if not inside:
         return Limit("rolling_cap", left, rule.reason, rule.reference)
-    said = f"In {window} days they had {show(given, policy.currency)}; {show(left, policy.currency)} is left."
+    said = t(
+        "In {days} days they had {given}; {left} is left.",
+        days=window,
+        given=show(given, policy.currency),
+        left=show(left, policy.currency),
+    )
     free_on = in_days(case, window - max(item.days_ago for item in inside))
     return Limit("rolling_cap", left, f"{rule.reason} {said}", rule.reference, TIME, free_on)
 
@@ -185,7 +194,7 @@ def _redemptions(case: Case, answer: Answer, ages: list[float]) -> Limit:
     if answer.amount is None:
         return Limit("redemptions", None, rule.reason, rule.reference)
     left = max(0, answer.amount - len(inside))
-    reason = f"{rule.reason} They had {len(inside)} in {window} days."
+    reason = f"{rule.reason} {t('They had {times} in {days} days.', times=len(inside), days=window)}"
     if left:
         return Limit("redemptions", None, reason, rule.reference, left=left)
     # Free again once so many have left the window that one more fits.
@@ -222,9 +231,24 @@ def _cooldown(case: Case, answer: Answer, ages: list[float]) -> Limit:
         return Limit("cooldown", None, rule.reason, rule.reference, left=0)
     wait = math.ceil(days - last)
     again = in_days(case, wait)
-    had = "today" if last < 1 else f"{count(int(last), 'day')} ago"
-    reason = f"{rule.reason} The last was {had}: again in {count(wait, 'day')}, {day(again, case.on)}."
-    return Limit("cooldown", 0, reason, rule.reference, TIME, again, left=wait, stops=True)
+    return Limit(
+        "cooldown", 0, f"{rule.reason} {_again(last, wait, day(again, case.on))}", rule.reference, TIME, again,
+        left=wait, stops=True,
+    )  # fmt: skip
+
+
+def _again(last: float, wait: int, on: str) -> str:
+    """When the last was, days ago, and when it may be again."""
+    days = tn(wait, "{n} day", "{n} days")
+    if last < 1:
+        return t("The last was today: again in {days}, {day}.", days=days, day=on)
+    return tn(
+        int(last),
+        "The last was {n} day ago: again in {days}, {day}.",
+        "The last was {n} days ago: again in {days}, {day}.",
+        days=days,
+        day=on,
+    )
 
 
 def floor_of(ruling: Ruling, currency: str) -> Limit | None:
@@ -234,7 +258,7 @@ def floor_of(ruling: Ruling, currency: str) -> Limit | None:
         return None
     reason = answer.rule.reason
     if answer.rule.unit == "share_of_bill":
-        reason = f"{reason} Here that is {show(answer.amount, currency)}."
+        reason = f"{reason} {t('Here that is {money}.', money=show(answer.amount, currency))}"
     return Limit("floor", answer.amount, reason, answer.rule.reference)
 
 
@@ -242,7 +266,7 @@ def out_of_reach(floor: Limit | None, left: int, currency: str, *, is_lifted: bo
     """The floor as a limit, where what the other limits leave does not reach it."""
     if floor is None:
         return ()
-    reason = f"{floor.reason} The other limits leave {show(left, currency)}."
+    reason = f"{floor.reason} {t('The other limits leave {money}.', money=show(left, currency))}"
     return (Limit("floor", 0, reason, floor.reference, SUPERVISOR if is_lifted else NOBODY),)
 
 

@@ -92,6 +92,11 @@ def replay(policy: Policy, inputs: Mapping[str, Any]) -> Ladder:
     return _assemble(policy, question, curve, money_plans(policy, question))
 
 
+def retold(policy: Policy, made: Ladder) -> Ladder:
+    """The same ladder, its sentences in the language spoken here."""
+    return _assemble(policy, made.question, made.curve, money_plans(policy, made.question))
+
+
 def offered(made: Ladder) -> tuple[OfferedRung, ...]:
     """The rungs that can be given, as a decision stores them; `rung` is the index in the ladder."""
     return tuple(_offered(made, i, rung) for i, rung in enumerate(made.rungs) if rung.is_grant)

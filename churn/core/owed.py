@@ -15,14 +15,18 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from churn.core.language import t, tn
 from churn.core.money import show, to_minor
 from churn.core.policy import Case, Policy, Rule, answers
 from churn.core.records import CallerFacts, ChangeEvent
-from churn.core.words import count, day
+from churn.core.words import day
 
 OUTAGE = "outage"  # the kind of a change event that takes the service away
 DAYS_A_YEAR, MONTHS_A_YEAR = 365, 12
+DOUBLE_BILL, REFUNDED = "double_bill", "refunded"
+Parts = tuple[tuple[str | int, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +39,21 @@ class Refund:
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """What is owed in all, minor units, and the sentence that says what for; 0 and None: nothing."""
+    """What is owed in all, minor units, and the sentence that says what for; 0 and None: nothing.
+
+    `parts`: what makes that sentence, as JSON may hold it; `told` says it in the language of whoever reads.
+    """
 
     amount: int = 0
     reason: str | None = None
+    parts: Parts = ()
 
 
 @dataclass(frozen=True, slots=True)
 class _Debt:
     amount: int
     since: datetime
-    said: str
+    part: tuple[str | int, ...]
 
 
 def owed(policy: Policy, case: Case, facts: CallerFacts, refunds: Iterable[Refund], *, time_zone: str) -> Owed:
@@ -58,9 +66,33 @@ def owed(policy: Policy, case: Case, facts: CallerFacts, refunds: Iterable[Refun
     left = whole - back
     if left <= 0:
         return Owed()
-    said = "; ".join(debt.said for debt in debts)
-    paid = f"; {show(back, policy.currency)} of it was refunded" if back else ""
-    return Owed(left, f"{said[:1].upper()}{said[1:]}{paid}.")
+    parts = (*(debt.part for debt in debts), *([(REFUNDED, back)] if back else []))
+    return Owed(left, told(parts, case.on, policy.currency), parts)
+
+
+def told(parts: Parts, on: date, currency: str) -> str:
+    """What is owed for, in one sentence, as said on a day."""
+    said = "; ".join(_told(part, on, currency) for part in parts)
+    return f"{said[:1].upper()}{said[1:]}."
+
+
+def _told(part: tuple[Any, ...], on: date, currency: str) -> str:
+    kind, *held = part
+    if kind == OUTAGE:
+        begun, hours, days, price = held
+        return t(
+            "an outage of {hours} from {day} ({days} of {money} a month)",
+            hours=tn(hours, "{n} hour", "{n} hours"),
+            day=day(date.fromisoformat(begun), on),
+            days=tn(days, "{n} day", "{n} days"),
+            money=show(price, currency),
+        )
+    if kind == REFUNDED:
+        return t("{money} of it was refunded", money=show(held[0], currency))
+    issued, times = day(date.fromisoformat(held[0]), on), held[1]
+    if times == 2:
+        return t("the bill of {day} was paid twice", day=issued)
+    return t("the bill of {day} was paid {times} times", day=issued, times=times)
 
 
 def fees(policy: Policy, case: Case, facts: CallerFacts, waived: Iterable[Refund]) -> int:
@@ -91,9 +123,9 @@ def _outages(policy: Policy, case: Case, facts: CallerFacts, time_zone: str) -> 
         part = Decimal(days) * (rule.value or 0) * price * MONTHS_A_YEAR / DAYS_A_YEAR
         amount = to_minor(part.quantize(Decimal("0.000001")), policy.currency)
         if amount > 0:
-            hours = count(round((over - begun) / timedelta(hours=1)), "hour")
-            bill = f"{count(days, 'day')} of {show(to_minor(price, policy.currency), policy.currency)} a month"
-            yield _Debt(amount, begun, f"an outage of {hours} from {day(begun, case.on, time_zone)} ({bill})")
+            hours, bill = round((over - begun) / timedelta(hours=1)), to_minor(price, policy.currency)
+            on = begun.astimezone(ZoneInfo(time_zone)).date()
+            yield _Debt(amount, begun, (OUTAGE, on.isoformat(), hours, days, bill))
 
 
 def _without_service(events: Iterable[ChangeEvent], now: datetime) -> list[tuple[datetime, datetime, Decimal]]:
@@ -125,9 +157,7 @@ def _billed_twice(policy: Policy, case: Case, facts: CallerFacts) -> Iterator[_D
         if times < 2 or amount <= 0 or amount < price:
             continue
         too_much = to_minor(amount * (times - 1), policy.currency)
-        yield _Debt(
-            too_much, _midnight(issued, facts.as_of), f"the bill of {day(issued, case.on)} was paid {_times(times)}"
-        )
+        yield _Debt(too_much, _midnight(issued, facts.as_of), (DOUBLE_BILL, issued.isoformat(), times))
 
 
 def _rule(policy: Policy, case: Case, effect: str) -> Rule | None:
@@ -137,7 +167,3 @@ def _rule(policy: Policy, case: Case, effect: str) -> Rule | None:
 
 def _midnight(on: date, like: datetime) -> datetime:
     return datetime(on.year, on.month, on.day, tzinfo=like.tzinfo)
-
-
-def _times(times: int) -> str:
-    return "twice" if times == 2 else f"{times} times"

@@ -16,10 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from churn.core.effect import ConcessionEffect, Encoded
+from churn.core.language import mark
 from churn.core.limits import Budget, Earlier, Spending
+from churn.core.owed import Parts
 from churn.core.policy import Case
 
-MEASURED, MODELLED, NO_EVIDENCE = "measured", "modelled", "no evidence: policy default"
+MEASURED, MODELLED, NO_EVIDENCE = mark("measured"), mark("modelled"), mark("no evidence: policy default")
 DIGITS = 6  # of values and chances: what is kept is what was reckoned with
 DEAREST = 1e9  # a price of budget beyond any gain: nothing is left
 DEFAULT_SHIFTS: Mapping[str, tuple[float, float, float]] = {
@@ -124,6 +126,7 @@ class Question:
     levers: tuple[Lever, ...] = ()  # those that fit the caller's problem
     owed: int = 0  # a refund they are entitled to, minor units
     owed_for: str | None = None  # what it is owed for, a sentence
+    owed_parts: Parts = ()  # what makes that sentence; receipts kept before it was known have none
     trial: Trial | None = None  # None: nothing is randomised
     versions: Mapping[str, str | int] = field(default_factory=dict)  # of policy and models, for the record
 
@@ -198,6 +201,7 @@ def to_plain(question: Question, curve: Curve | None) -> dict[str, Any]:
         "owed_for": question.owed_for,
         "trial": None if question.trial is None else asdict(question.trial),
         "versions": dict(question.versions),
+        **({"owed_parts": [list(part) for part in question.owed_parts]} if question.owed_parts else {}),
         "curve": None if curve is None else asdict(curve),
     }
 
@@ -229,6 +233,7 @@ def from_plain(held: Mapping[str, Any]) -> tuple[Question, Curve | None]:
         levers=tuple(Lever(**item) for item in held["levers"]),
         owed=held["owed"],
         owed_for=held.get("owed_for"),
+        owed_parts=tuple(tuple(part) for part in held.get("owed_parts", ())),
         trial=None if held["trial"] is None else Trial(**held["trial"]),
         versions=held["versions"],
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from churn.core import features, words
+from churn.core.language import current, number, t, tn
 from churn.core.records import Contact
 from churn.core.scene import UNKNOWN, Scene
 from churn.core.text import visible
@@ -99,20 +100,34 @@ def _contacts(days: int) -> Callable[[Scene], Said | None]:
         if not found:
             return None
         n = int(float(scene.values[f"contacts_{days}d"] or 0))
-        return f"{words.count(n, 'contact')} in {days} days, last {scene.day(found[0].started_at)}", found[0].started_at
+        last = found[0].started_at
+        return _in_days(n, days, scene.day(last)), last
 
     return sentence
+
+
+def _in_days(n: int, days: int, last: str) -> str:
+    return tn(
+        n, "{n} contact in {days} days, last {day}", "{n} contacts in {days} days, last {day}", days=days, day=last
+    )
 
 
 def _unresolved(scene: Scene) -> Said | None:
     found = scene.inbound(90, unresolved=True)
     if not found:
         return None
-    about = f" about {words.spoken(found[0].reason)}" if found[0].reason else ""
-    return (
-        f"{words.count(len(found), 'contact')} not resolved{about}, since {scene.day(found[-1].started_at)}",
-        found[-1].started_at,
-    )
+    n, since = len(found), found[-1].started_at
+    if found[0].reason:
+        return tn(
+            n,
+            "{n} contact not resolved about {reason}, since {day}",
+            "{n} contacts not resolved about {reason}, since {day}",
+            reason=words.spoken(found[0].reason),
+            day=scene.day(since),
+        ), since
+    return tn(
+        n, "{n} contact not resolved, since {day}", "{n} contacts not resolved, since {day}", day=scene.day(since)
+    ), since
 
 
 def _same_reason(scene: Scene) -> Said | None:
@@ -122,13 +137,27 @@ def _same_reason(scene: Scene) -> Said | None:
     if not by_reason:
         return None
     reason, found = max(by_reason.items(), key=lambda item: len(item[1]))
-    return _counted(len(found), reason, "90 days", found[0], scene)
+    return _counted(len(found), reason, t("90 days"), found[0], scene)
 
 
 def _counted(n: int, reason: str, window: str, last: Contact, scene: Scene) -> Said:
-    about = f"about {words.spoken(reason)}" if reason != UNKNOWN else "without a reason given"
-    text = f"{words.count(n, 'contact')} {about} in {window}, last {scene.day(last.started_at)}"
-    return text, last.started_at
+    day = scene.day(last.started_at)
+    if reason == UNKNOWN:
+        return tn(
+            n,
+            "{n} contact without a reason given in {window}, last {day}",
+            "{n} contacts without a reason given in {window}, last {day}",
+            window=window,
+            day=day,
+        ), last.started_at
+    return tn(
+        n,
+        "{n} contact about {reason} in {window}, last {day}",
+        "{n} contacts about {reason} in {window}, last {day}",
+        reason=words.spoken(reason),
+        window=window,
+        day=day,
+    ), last.started_at
 
 
 def _of_the_year(scene: Scene) -> list[Contact]:
@@ -138,7 +167,7 @@ def _of_the_year(scene: Scene) -> list[Contact]:
 
 def _escalated(scene: Scene) -> Said | None:
     found = next((contact for contact in _of_the_year(scene) if contact.is_escalated), None)
-    return (f"Escalated on {scene.day(found.started_at)}", found.started_at) if found else None
+    return (t("Escalated on {day}", day=scene.day(found.started_at)), found.started_at) if found else None
 
 
 def _csat(scene: Scene) -> Said | None:
@@ -147,17 +176,21 @@ def _csat(scene: Scene) -> Said | None:
         return None
     last = rated[0][1]
     if len(rated) == 1:
-        return f"Gave {rated[0][0]} of 5 on {scene.day(last)}", last
-    mean = sum(given for given, _ in rated) / len(rated)
-    return f"Gave {mean:.1f} of 5 on average over {len(rated)} contacts, last {scene.day(last)}", last
+        return t("Gave {rating} of 5 on {day}", rating=rated[0][0], day=scene.day(last)), last
+    mean = number(sum(given for given, _ in rated) / len(rated), 1)
+    return t(
+        "Gave {rating} of 5 on average over {n} contacts, last {day}", rating=mean, n=len(rated), day=scene.day(last)
+    ), last
 
 
 def _last_contact(scene: Scene) -> Said | None:
     found = scene.inbound(365)
     if not found:
-        return "No contact from them in the last year", None
-    about = f" about {words.spoken(found[0].reason)}" if found[0].reason else ""
-    return f"Last contact {scene.day(found[0].started_at)}{about}", found[0].started_at
+        return t("No contact from them in the last year"), None
+    last, reason = found[0].started_at, found[0].reason
+    if reason:
+        return t("Last contact {day} about {reason}", day=scene.day(last), reason=words.spoken(reason)), last
+    return t("Last contact {day}", day=scene.day(last)), last
 
 
 def _term(scene: Scene) -> Said | None:
@@ -165,12 +198,14 @@ def _term(scene: Scene) -> Said | None:
     if not ends:
         return None
     end = min(ends)
-    return (f"Term ends {scene.day(end)}" if end >= scene.today else f"Out of term since {scene.day(end)}"), end
+    day = scene.day(end)
+    return (t("Term ends {day}", day=day) if end >= scene.today else t("Out of term since {day}", day=day)), end
 
 
 def _tenure(scene: Scene) -> Said | None:
     joined = scene.facts.customer.joined_on
-    return f"Customer for {words.span(joined, scene.today)}, since {scene.day(joined)}", joined
+    span = words.span(joined, scene.today)
+    return t("Customer for {span}, since {day}", span=span, day=scene.day(joined)), joined
 
 
 def _price(scene: Scene) -> Said | None:
@@ -179,26 +214,30 @@ def _price(scene: Scene) -> Said | None:
         return None
     total = float(sum(line.monthly_price for line in live))
     since = max(line.started_on for line in live)
-    return f"Pays {scene.money(total)} a month, since {scene.day(since)}", since
+    return t("Pays {money} a month, since {day}", money=scene.money(total), day=scene.day(since)), since
 
 
 def _plan(scene: Scene) -> Said | None:
     live = scene.live()
-    return (f"On {live[0].plan} since {scene.day(live[0].started_on)}", live[0].started_on) if live else None
+    if not live:
+        return None
+    since = live[0].started_on
+    return t("On {plan} since {day}", plan=live[0].plan, day=scene.day(since)), since
 
 
 def _plan_change(scene: Scene) -> Said | None:
     newest = max(scene.facts.subscriptions, key=lambda line: line.started_on, default=None)
     if newest is None or scene.values.get("days_since_plan_change") is None:
         return None
-    return f"Took {newest.plan} on {scene.day(newest.started_on)}", newest.started_on
+    return t("Took {plan} on {day}", plan=newest.plan, day=scene.day(newest.started_on)), newest.started_on
 
 
 def _bill(scene: Scene) -> Said | None:
     last, bills = scene.values.get("bill_last"), scene.facts.invoices
     if last is None or not bills:
         return None
-    return f"Bill of {scene.day(bills[0].issued_on)}: {scene.money(float(last))}", bills[0].issued_on
+    issued = bills[0].issued_on
+    return t("Bill of {day}: {money}", day=scene.day(issued), money=scene.money(float(last))), issued
 
 
 def _bill_change(scene: Scene) -> Said | None:
@@ -208,8 +247,11 @@ def _bill_change(scene: Scene) -> Said | None:
     shown = scene.money(abs(float(change)))
     if shown == scene.money(0):
         return None
-    way = "up" if float(change) > 0 else "down"
-    return f"Bill of {scene.day(bills[0].issued_on)} {way} {shown} on their own average", bills[0].issued_on
+    issued = bills[0].issued_on
+    day = scene.day(issued)
+    if float(change) > 0:
+        return t("Bill of {day} up {money} on their own average", day=day, money=shown), issued
+    return t("Bill of {day} down {money} on their own average", day=day, money=shown), issued
 
 
 def _payment(scene: Scene) -> Said | None:
@@ -218,13 +260,13 @@ def _payment(scene: Scene) -> Said | None:
         total = float(sum(bill.amount for bill in overdue))
         if total <= 0:
             return None  # credit notes
-        return f"{scene.money(total)} overdue since {scene.day(overdue[-1].due_on)}", overdue[-1].due_on
+        due = overdue[-1].due_on
+        return t("{money} overdue since {day}", money=scene.money(total), day=scene.day(due)), due
     late = [bill for bill in scene.facts.invoices if bill.paid_on and bill.paid_on > bill.due_on]
-    return (
-        (f"{words.count(len(late), 'bill')} paid late, last {scene.day(late[0].due_on)}", late[0].due_on)
-        if late
-        else None
-    )
+    if not late:
+        return None
+    day = scene.day(late[0].due_on)
+    return tn(len(late), "{n} bill paid late, last {day}", "{n} bills paid late, last {day}", day=day), late[0].due_on
 
 
 def _concession(scene: Scene) -> Said | None:
@@ -232,10 +274,13 @@ def _concession(scene: Scene) -> Said | None:
     if not given:
         return None
     last = given[0]
-    return (
-        f"Last given {scene.money(float(last.amount))} ({words.spoken(last.instrument)}) on {scene.day(last.given_at)}",
-        last.given_at,
+    said = t(
+        "Last given {money} ({instrument}) on {day}",
+        money=scene.money(float(last.amount)),
+        instrument=words.spoken(last.instrument),
+        day=scene.day(last.given_at),
     )
+    return said, last.given_at
 
 
 def _about(reason: str, scene: Scene) -> Said | None:
@@ -243,7 +288,7 @@ def _about(reason: str, scene: Scene) -> Said | None:
     if not found:
         return None
     n = int(float(scene.values[f"contacts_about_{reason}_365d"] or 0))
-    return _counted(n, reason, "a year", found[0], scene)
+    return _counted(n, reason, t("a year"), found[0], scene)
 
 
 def _event(kind: str, scene: Scene) -> Said | None:
@@ -256,25 +301,32 @@ def _usage(column: str, value: features.Value) -> Said | None:
     if not isinstance(value, (int, float)):
         return None
     if not column.endswith("_change"):
-        return f"Used {_figure(value)} {measure} in the last full month on record", None
-    way = "up" if value > 0 else "down"
-    return (f"Use of {measure} {way} {_figure(abs(value))} on their own average", None) if value else None
+        said = t("Used {figure} {measure} in the last full month on record", figure=_figure(value), measure=measure)
+        return said, None
+    if not value:
+        return None
+    figure = _figure(abs(value))
+    if value > 0:
+        return t("Use of {measure} up {figure} on their own average", measure=measure, figure=figure), None
+    return t("Use of {measure} down {figure} on their own average", measure=measure, figure=figure), None
 
 
 def _figure(value: float) -> str:
     """Three figures say enough: `0.4`, `12.5`, `1,234`."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return number(value) if abs(value) >= 100 else current().write(f"{value:.3g}")
 
 
 def _attribute(column: str, value: features.Value, scene: Scene) -> Said | None:
     label = words.spoken(column.removeprefix("attribute_"))
     if isinstance(value, bool):
-        shown = "yes" if value else "no"
+        shown = t("yes") if value else t("no")
     elif isinstance(value, (int, float)):
-        shown = f"{value:,.10g}"
+        shown = current().write(f"{value:,.10g}")
     else:
         shown = visible(str(value), LONGEST_VALUE)
-    return f"{label[:1].upper()}{label[1:]}: {shown} (in the CRM on {scene.day(scene.today)})", scene.today
+    named = f"{label[:1].upper()}{label[1:]}"
+    said = t("{label}: {value} (in the CRM on {day})", label=named, value=shown, day=scene.day(scene.today))
+    return said, scene.today
 
 
 SENTENCES: dict[str, Callable[[Scene], Said | None]] = {

@@ -8,13 +8,15 @@ from typing import Any
 
 from churn.core.bill import Bill
 from churn.core.choice import DEFAULT_ONLY, EVIDENCE, TABLE, Choice, Plan, Weighed
+from churn.core.language import mark, t
 from churn.core.money import exponent, show
 from churn.core.policy import Policy, schedule
 from churn.core.question import NO_EVIDENCE, Curve, Question
 from churn.core.terms import bill_of, title_of
 
-OWED, FIX, OPENING, TARGET, CEILING = "entitlement", "first", "opening", "target", "ceiling"
-ASKED, APPROVAL, OTHER, WORD, NOTHING, CANCEL = "ask", "needs approval", "another way", "word", "do nothing", "cancel"
+OWED, FIX, OPENING, TARGET, CEILING = mark("entitlement"), mark("first"), "opening", "target", "ceiling"
+ASKED, APPROVAL, OTHER = mark("ask"), "needs approval", mark("another way")
+WORD, NOTHING, CANCEL = mark("word"), mark("do nothing"), mark("cancel")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,12 +136,12 @@ def _reason(facts: Facts, weighed: Weighed, index: int, roles: tuple[str, ...]) 
     plan, choice = weighed.plan, weighed.choice
     amount, asked = int(plan.terms.amounts[index]), facts.question.ask.amount
     if roles[0] == APPROVAL:
-        return f"{plan.bounds.binding_limit.reason} A supervisor can say yes to this."
+        return f"{plan.bounds.binding_limit.reason} {t('A supervisor can say yes to this.')}"
     if amount == asked:
-        return "They asked for exactly this: say yes."
+        return t("They asked for exactly this: say yes.")
     floor = plan.bounds.floor
     if floor is not None and amount == floor.amount and asked is not None and asked < amount:
-        return f"They asked for less. {floor.reason}"
+        return f"{t('They asked for less.')} {floor.reason}"
     if choice.basis != EVIDENCE and index == choice.target:
         return _default_reason(facts, plan, choice, amount)
     return _economic_reason(facts, plan, choice, index)
@@ -147,20 +149,21 @@ def _reason(facts: Facts, weighed: Weighed, index: int, roles: tuple[str, ...]) 
 
 def _economic_reason(facts: Facts, plan: Plan, choice: Choice, index: int) -> str:
     if index == choice.opening and index < choice.target:
-        return f"Nearly all of the gain of {facts.show(int(plan.terms.amounts[choice.target]))}, for less."
+        most = facts.show(int(plan.terms.amounts[choice.target]))
+        return t("Nearly all of the gain of {money}, for less.", money=most)
     if index == choice.target:
-        return "Of what you may give alone, this is worth most."
-    limit = plan.bounds.binding_limit
-    worth = "Still worth more than giving nothing. " if choice.basis == EVIDENCE else ""
-    return f"{worth}No more than this alone: {limit.reason}"
+        return t("Of what you may give alone, this is worth most.")
+    no_more = t("No more than this alone: {limit}", limit=plan.bounds.binding_limit.reason)
+    return f"{t('Still worth more than giving nothing.')} {no_more}" if choice.basis == EVIDENCE else no_more
 
 
 def _default_reason(facts: Facts, plan: Plan, choice: Choice, offered: int) -> str:
     answer = plan.bounds.ruling.default_offer
-    said = answer.rule.reason if answer is not None else "Policy names no default."
+    said = answer.rule.reason if answer is not None else t("Policy names no default.")
     if answer is not None and answer.amount is not None and answer.amount != offered:
-        said = f"{said} That is {facts.show(answer.amount)}; as it can be offered, {facts.show(offered)}."
-    return said if choice.basis in {DEFAULT_ONLY, TABLE} else f"Nothing shows which amount does best. {said}"
+        amounts = {"default": facts.show(answer.amount), "offered": facts.show(offered)}
+        said = f"{said} {t('That is {default}; as it can be offered, {offered}.', **amounts)}"
+    return said if choice.basis in {DEFAULT_ONLY, TABLE} else f"{t('Nothing shows which amount does best.')} {said}"
 
 
 def plain_rung(rung: Rung) -> dict[str, Any]:

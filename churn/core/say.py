@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from churn.core import words
+from churn.core.language import t, tn
 from churn.core.scene import Scene
 
 BILL_SHOCK_SHARE = 0.15  # of their own average
@@ -37,7 +38,7 @@ def say_first(scene: Scene) -> Opening:
         opening = rule(scene)
         if opening is not None:
             return opening
-    return Opening("What can I put right for you today?", "Nothing in the records calls for more")
+    return Opening(t("What can I put right for you today?"), t("Nothing in the records calls for more"))
 
 
 def _still_open(scene: Scene) -> Opening | None:
@@ -45,20 +46,37 @@ def _still_open(scene: Scene) -> Opening | None:
     if not found:
         return None
     same = [contact for contact in found if contact.reason == found[0].reason]
-    about = f"the {words.spoken(found[0].reason)}" if found[0].reason else "this"
     since = scene.day(same[-1].started_at)
-    ground = f"{words.count(len(same), 'contact')} not resolved since {since}"
-    if len(same) >= 2:
-        text = (
-            f"I can see you’ve contacted us {len(same)} times about {about} since {since} "
-            "and it still isn’t put right. That’s our doing, and I’m sorry. Is it the same today?"
+    ground = tn(len(same), "{n} contact not resolved since {day}", "{n} contacts not resolved since {day}", day=since)
+    reason = words.spoken(found[0].reason) if found[0].reason else None
+    return Opening(_not_put_right(len(same), reason, since), ground, is_our_fault=True)
+
+
+def _not_put_right(times: int, reason: str | None, since: str) -> str:
+    """In the agent's words: they came so many times, about one thing, and it is still open."""
+    if times >= 2:
+        what = (
+            t(
+                "I can see you’ve contacted us {times} times about the {reason} since {day} "
+                "and it still isn’t put right.",
+                times=times,
+                reason=reason,
+                day=since,
+            )
+            if reason
+            else t(
+                "I can see you’ve contacted us {times} times about this since {day} and it still isn’t put right.",
+                times=times,
+                day=since,
+            )
         )
-    else:
-        text = (
-            f"I can see {about} from {since} still isn’t settled. "
-            "That’s on us, and I’m sorry. Is that why you’re calling?"
-        )
-    return Opening(text, ground, is_our_fault=True)
+        return f"{what} {t('That’s our doing, and I’m sorry. Is it the same today?')}"
+    what = (
+        t("I can see the {reason} from {day} still isn’t settled.", reason=reason, day=since)
+        if reason
+        else t("I can see this from {day} still isn’t settled.", day=since)
+    )
+    return f"{what} {t('That’s on us, and I’m sorry. Is that why you’re calling?')}"
 
 
 def _event(scene: Scene) -> Opening | None:
@@ -73,12 +91,9 @@ def _event(scene: Scene) -> Opening | None:
         if event.what_to_say and event.what_to_say.strip():
             return Opening(event.what_to_say.strip(), ground, is_our_fault=event.kind in OUR_DOING)
         if event.kind == "outage":
-            state = "It’s back now, and I’m sorry" if is_over else "It isn’t fixed yet, and I’m sorry"
-            return Opening(
-                f"You were hit by an outage from {scene.day(event.starts_at)}. {state}. How did it affect you?",
-                ground,
-                is_our_fault=True,
-            )
+            said = t("You were hit by an outage from {day}.", day=scene.day(event.starts_at))
+            state = t("It’s back now, and I’m sorry.") if is_over else t("It isn’t fixed yet, and I’m sorry.")
+            return Opening(f"{said} {state} {t('How did it affect you?')}", ground, is_our_fault=True)
     return None
 
 
@@ -96,9 +111,12 @@ def _bill_shock(scene: Scene) -> Opening | None:
         return None
     bill = scene.facts.invoices[0]
     return Opening(
-        f"I can see your bill of {scene.day(bill.issued_on)} is {scene.money(change)} above what you usually pay. "
-        "Shall we go through it together?",
-        f"{scene.money(last)} against {scene.money(usual)} on average",
+        t(
+            "I can see your bill of {day} is {money} above what you usually pay. Shall we go through it together?",
+            day=scene.day(bill.issued_on),
+            money=scene.money(change),
+        ),
+        t("{last} against {usual} on average", last=scene.money(last), usual=scene.money(usual)),
     )
 
 
@@ -107,9 +125,10 @@ def _term_ends(scene: Scene) -> Opening | None:
     soon = [end for end in ends if 0 <= (end - scene.today).days <= TERM_SOON_DAYS]
     if not soon:
         return None
+    end = scene.day(min(soon))
     return Opening(
-        f"Your agreement runs until {scene.day(min(soon))}. Let’s see what suits you best after that.",
-        f"Term ends {scene.day(min(soon))}",
+        t("Your agreement runs until {day}. Let’s see what suits you best after that.", day=end),
+        t("Term ends {day}", day=end),
     )
 
 
@@ -117,7 +136,9 @@ def _brand_new(scene: Scene) -> Opening | None:
     joined = scene.facts.customer.joined_on
     if not scene.live() or not 0 <= (scene.today - joined).days <= BRAND_NEW_DAYS:
         return None
-    return Opening("Welcome to us. How are your first weeks going?", f"Customer since {scene.day(joined)}")
+    return Opening(
+        t("Welcome to us. How are your first weeks going?"), t("Customer since {day}", day=scene.day(joined))
+    )
 
 
 def _loyal(scene: Scene) -> Opening | None:
@@ -126,8 +147,8 @@ def _loyal(scene: Scene) -> Opening | None:
     if not scene.live() or years < LOYAL_YEARS:
         return None
     return Opening(
-        f"You’ve been with us for {years} years, thank you. What can I do for you today?",
-        f"Customer since {scene.day(joined)}",
+        t("You’ve been with us for {years} years, thank you. What can I do for you today?", years=years),
+        t("Customer since {day}", day=scene.day(joined)),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from churn.core.bounds import with_limits
 from churn.core.choice import AGAINST, DEFAULT_ONLY, EVIDENCE, TABLE, Choice, Plan, Weighed
+from churn.core.language import t
 from churn.core.limits import NOBODY, SUPERVISOR, TIME, Limit, as_plain
 from churn.core.money import show
 from churn.core.rung import CEILING, OWED, Facts, Rung
@@ -35,7 +36,7 @@ def with_economics(plan: Plan, choice: Choice, currency: str) -> Plan:
     kind = "no_bargaining" if choice.basis == DEFAULT_ONLY else "economic_ceiling"
     own = [a for a in amounts if a <= held.agent_limit]  # no offer among them
     alone, above = (
-        Limit(kind, None, "The most that the other limits leave is still worth giving.")
+        Limit(kind, None, t("The most that the other limits leave is still worth giving."))
         if limit == largest and choice.basis == EVIDENCE
         else Limit(kind, limit, _why_no_more(choice, limit, currency), lifted_by=lifted_by)
         for limit, largest, lifted_by in (
@@ -48,27 +49,31 @@ def with_economics(plan: Plan, choice: Choice, currency: str) -> Plan:
 
 def _why_no_more(choice: Choice, limit: int, currency: str) -> str:
     if not limit and choice.basis == DEFAULT_ONLY:
-        return "With this caller nobody bargains, and policy's default is no money."
+        return t("With this caller nobody bargains, and policy's default is no money.")
     if not limit and choice.basis != AGAINST:
-        return "Nothing shows that money pays with this caller."
-    ceiling = show(limit, currency)
+        return t("Nothing shows that money pays with this caller.")
     return {
-        AGAINST: "Policy's default would lose money with this caller, and nothing shows that more would pay.",
-        EVIDENCE: f"More than {ceiling} is not sure to be worth it with this caller.",
-        DEFAULT_ONLY: f"With this caller nobody bargains: policy's default, {ceiling}, and no more.",
-    }.get(choice.basis, f"Nothing shows that more than {ceiling} is worth it with this caller.")
+        AGAINST: t("Policy's default would lose money with this caller, and nothing shows that more would pay."),
+        EVIDENCE: t("More than {money} is not sure to be worth it with this caller.", money=show(limit, currency)),
+        DEFAULT_ONLY: t(
+            "With this caller nobody bargains: policy's default, {money}, and no more.", money=show(limit, currency)
+        ),
+    }.get(
+        choice.basis,
+        t("Nothing shows that more than {money} is worth it with this caller.", money=show(limit, currency)),
+    )
 
 
 def headline(facts: Facts, rungs: Sequence[Rung], main: Weighed | None, *, is_over: bool) -> SayYes:
     """What can be said yes to. `main` is the money instrument that goes first, with its economics."""
     if main is None:
-        return SayYes(f"{_no_money(rungs)} The policy knows no money to give.")
+        return SayYes(f"{_no_money(rungs)} {t('The policy knows no money to give.')}")
     plan, choice = main.plan, main.choice
     limit = plan.bounds.binding_limit
     own = next((r for r in rungs if CEILING in r.roles and r.instrument == plan.bounds.instrument.instrument), None)
     most = int(plan.terms.amounts[choice.most_above]) if not is_over else 0
     lifts_to = most if most > (own.amount if own else 0) else None
-    yes = f"You can say yes to {facts.show(own.amount)} now." if own else _no_money(rungs)
+    yes = t("You can say yes to {money} now.", money=facts.show(own.amount)) if own else _no_money(rungs)
     sentence = f"{yes} {limit.reason}{_lift(facts, limit, lifts_to)}"
     if own is None:
         return SayYes(sentence, limit=limit, lifts_to=lifts_to)
@@ -79,14 +84,16 @@ def _no_money(rungs: Sequence[Rung]) -> str:
     owed = next((r for r in rungs if OWED in r.roles and r.is_grant and not r.needs_approval), None)
     first = next((r for r in rungs if not r.needs_approval and OWED not in r.roles), None)
     said = owed or first
-    return f"You can say yes to this now: {said.title}. No other money:" if said else "No money:"
+    if said is None:
+        return t("No money:")
+    return t("You can say yes to this now: {title}. No other money:", title=said.title)
 
 
 def _lift(facts: Facts, limit: Limit, lifts_to: int | None) -> str:
     if lifts_to is not None:
-        return f" {facts.show(lifts_to)} with a supervisor."
+        return f" {t('{money} with a supervisor.', money=facts.show(lifts_to))}"
     if limit.lifted_by == TIME and limit.lifts_on is not None:
-        return f" More from {day(limit.lifts_on, facts.question.case.on)}."
+        return f" {t('More from {day}.', day=day(limit.lifts_on, facts.question.case.on))}"
     return ""
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from churn.core.language import t
 from churn.core.money import exponent, show
 from churn.core.question import logit
 from churn.core.words import spoken
@@ -97,11 +98,15 @@ def context_of(case: Mapping[str, Any], currency: str) -> Context:
 
 def given_in(case: PastCase, currency: str) -> tuple[str, ...]:
     """What was given in a past case, in words: `a fix`, `about £20 credit`; nothing: ()."""
-    parts = ["a fix"] if case.is_fixed else []
+    parts = [t("a fix")] if case.is_fixed else []
     if case.instrument is not None:
         unit = BAND * 10 ** exponent(currency)
-        about = f"about {show(max(round(case.amount / unit), 1) * unit, currency)}"
-        parts.append(f"{about} credit" if case.instrument == "bill_credit" else f"{about} {spoken(case.instrument)}")
+        money = show(max(round(case.amount / unit), 1) * unit, currency)
+        parts.append(
+            t("about {money} credit", money=money)
+            if case.instrument == "bill_credit"
+            else t("about {money} {instrument}", money=money, instrument=spoken(case.instrument))
+        )
     return tuple(parts)
 
 
@@ -120,7 +125,6 @@ def what_kept(callers: Iterable[PastCaller]) -> str | None:
     if not cases:
         return None
     stayed = sum(case.stayed for case in cases)
-    said = f"{stayed} of {len(cases)} similar callers stayed"
     groups: dict[tuple[str, ...], list[bool]] = {}
     for case in cases:
         groups.setdefault(tuple(sorted(case.given)), []).append(case.stayed)
@@ -129,6 +133,13 @@ def what_kept(callers: Iterable[PastCaller]) -> str | None:
         key=lambda found: (-found[0], -found[1], found[2]),
     )
     if not ranked:
-        return f"{said}."
+        return t("{stayed} of {n} similar callers stayed.", stayed=stayed, n=len(cases))
     share, many, given = ranked[0]
-    return f"{said}; with {' and '.join(given)} {round(share * many)} of {many}."
+    return t(
+        "{stayed} of {n} similar callers stayed; with {given} {kept} of {many}.",
+        stayed=stayed,
+        n=len(cases),
+        given=given[0] if len(given) == 1 else t("{first} and {last}", first=given[0], last=given[1]),
+        kept=round(share * many),
+        many=many,
+    )

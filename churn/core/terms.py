@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from churn.core.bill import Bill, by_month, with_credit, with_pause, with_price
+from churn.core.language import t, tn
 from churn.core.limits import longest_term
 from churn.core.money import show
 from churn.core.policy import Instrument
 from churn.core.question import Ask, Lever
-from churn.core.words import count
 
 Array = NDArray[np.float64]
 MOST_STEPS = 60  # an instrument with finer steps is offered in multiples of its step
@@ -111,13 +111,21 @@ def title_of(item: Instrument, amount: int, months: int, currency: str) -> str:
     """What the agent says: `£20 credit`, `£6 off a month for 6 months`, `1 month free`."""
     money = show(amount, currency)
     if item.cost_model == "free_months":
-        return f"{count(months, 'month')} free"
+        return tn(months, "{n} month free", "{n} months free")
     if item.cost_model == "monthly":
         part, rest = divmod(amount, months)
-        said = f"{show(part, currency)} off a month for {count(months, 'month')}"
-        return f"{said}, and {show(rest, currency)} more off the last" if rest else said
+        each, more = show(part, currency), show(rest, currency)
+        if rest:
+            return tn(
+                months,
+                "{money} off a month for {n} month, and {more} more off the last",
+                "{money} off a month for {n} months, and {more} more off the last",
+                money=each,
+                more=more,
+            )
+        return tn(months, "{money} off a month for {n} month", "{money} off a month for {n} months", money=each)
     if item.instrument == "bill_credit":
-        return f"{money} credit"
+        return t("{money} credit", money=money)
     return f"{item.title}: {money}"
 
 
@@ -125,7 +133,7 @@ def lever_title(item: Instrument, lever: Lever, currency: str) -> str:
     """What the agent says of a lever without money."""
     said = lever.title or item.title
     if lever.monthly_saving:
-        return f"{said}: {show(lever.monthly_saving, currency)} less a month"
+        return t("{lever}: {money} less a month", lever=said, money=show(lever.monthly_saving, currency))
     return said
 
 

@@ -107,6 +107,11 @@ def exact_percent(share: float, digits: int = 1) -> str:
     return t("{n}%", n=number(share * 100, digits))
 
 
+def with_interval(middle: str, low: str, high: str) -> str:
+    """`100 (80 to 120)`: a figure with the ends of its interval, each as written."""
+    return t("{middle} ({low} to {high})", middle=middle, low=low, high=high)
+
+
 def points(share: float) -> str:
     """`+8 points`, `+0.6 points`: a difference of chances; a decimal only where a whole number would say too little."""
     shown = share * 100

@@ -307,11 +307,13 @@ def test_a_key_taken_back_is_out_at_once(api: Api, ivr: Service) -> None:
 
 
 def test_a_key_ends_by_itself_and_with_its_service(api: Api, ivr: Service) -> None:
-    end = "UPDATE desk.api_keys SET expires_at = clock_timestamp() + %s::interval WHERE staff_id = 'api:ivr'"
-    session = api.service("other")
-    api.world.owner.execute(end, ["1 hour"])
+    session, owner = api.service("other"), api.world.owner
+    owner.execute("UPDATE desk.api_keys SET expires_at = now() + interval '1 hour' WHERE staff_id = 'api:ivr'")
     assert ivr.decide().status_code == 201
-    api.world.owner.execute(end, ["0 seconds"])
+    ends = "SELECT k.expires_at = s.expires_at FROM desk.api_keys k JOIN desk.sessions s USING (key_id, staff_id)"
+    assert api.one(ends) is True  # who is in by a key is in no longer than the key
+    for table in ("api_keys", "sessions"):
+        owner.execute(f"UPDATE desk.{table} SET expires_at = clock_timestamp() WHERE staff_id = 'api:ivr'")  # noqa: S608
     problem(ivr.decide(), 401, "KL891")
     assert session.decide().status_code == 201
     people.change(api.world.database, "api:other", is_active=False)

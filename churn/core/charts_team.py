@@ -10,15 +10,16 @@ import numpy as np
 import pandas as pd
 
 from churn.core.funnel import ALARM, WATCH, Funnel
+from churn.core.language import mark, t
 
 Chart = alt.LayerChart | alt.FacetChart
 PICK = "pick"
 SAID = {
-    "below": "fewer saves than chance explains",
-    "low": "fewer than most; one in twenty is here by chance",
-    "inside": "as expected of these callers",
-    "high": "more than most; one in twenty is here by chance",
-    "above": "more saves than chance explains",
+    "below": mark("fewer saves than chance explains"),
+    "low": mark("fewer than most; one in twenty is here by chance"),
+    "inside": mark("as expected of these callers"),
+    "high": mark("more than most; one in twenty is here by chance"),
+    "above": mark("more saves than chance explains"),
 }
 SHAPES = {
     "below": "triangle-down",
@@ -28,11 +29,11 @@ SHAPES = {
     "above": "triangle-up",
 }
 SHORT = {
-    "below": "▼ fewer",
-    "low": "▽ rather fewer",
-    "inside": "as expected",
-    "high": "△ rather more",
-    "above": "▲ more",
+    "below": mark("▼ fewer"),
+    "low": mark("▽ rather fewer"),
+    "inside": mark("as expected"),
+    "high": mark("△ rather more"),
+    "above": mark("▲ more"),
 }
 POINTS = 100.0  # saves in a hundred calls
 
@@ -44,23 +45,24 @@ def funnel_chart(funnel: Funnel, agents: pd.DataFrame) -> Chart:
     is what an unusual mix of callers may explain: the end of it is what is judged.
     """
     most = float(max(agents["usual_calls"].max() * 1.1, 40.0)) if len(agents) else 400.0
+    names = {zone: t(said) for zone, said in SAID.items()}
     frame = agents.assign(
-        difference=POINTS * agents["difference"], told=POINTS * agents["told"], said=agents["zone"].map(SAID)
+        difference=POINTS * agents["difference"], told=POINTS * agents["told"], said=agents["zone"].map(names)
     )
     x = alt.X(
         "usual_calls:Q",
-        title="calls of usual difficulty",
+        title=t("calls of usual difficulty"),
         scale=alt.Scale(domain=[0, most], nice=False),
         axis=alt.Axis(tickCount=10),
     )
-    y = alt.Y("difference:Q", title="saves above expected, in 100 calls")
+    y = alt.Y("difference:Q", title=t("saves above expected, in 100 calls"))
     pick = alt.selection_point(name=PICK, fields=["name"], on="click", empty=False)
     tip: list[Any] = [
-        alt.Tooltip("name:N"), alt.Tooltip("said:N", title="judged"),
-        alt.Tooltip("calls:Q", title="calls, window over"), alt.Tooltip("saved:Q", title="saved"),
-        alt.Tooltip("expected:Q", format=".1f", title="expected of these callers"),
-        alt.Tooltip("difference:Q", format="+.1f", title="above expected in 100"),
-        alt.Tooltip("told:Q", format="+.1f", title="mix of callers allowed for"),
+        alt.Tooltip("name:N", title=t("name")), alt.Tooltip("said:N", title=t("judged")),
+        alt.Tooltip("calls:Q", title=t("calls, window over")), alt.Tooltip("saved:Q", title=t("saved")),
+        alt.Tooltip("expected:Q", format=".1f", title=t("expected of these callers")),
+        alt.Tooltip("difference:Q", format="+.1f", title=t("above expected in 100")),
+        alt.Tooltip("told:Q", format="+.1f", title=t("mix of callers allowed for")),
     ]  # fmt: skip
     base = alt.Chart(frame)
     strokes = base.mark_rule(opacity=0.6, color="gray").encode(x=x, y=y, y2="told:Q")
@@ -68,9 +70,9 @@ def funnel_chart(funnel: Funnel, agents: pd.DataFrame) -> Chart:
         x=x, y=y, tooltip=tip,
         shape=alt.Shape(
             "said:N", title=None, legend=alt.Legend(orient="top", columns=2, labelLimit=340),
-            scale=alt.Scale(domain=list(SAID.values()), range=list(SHAPES.values())),
+            scale=alt.Scale(domain=list(names.values()), range=list(SHAPES.values())),
         ),
-        color=alt.Color("said:N", title=None, scale=alt.Scale(domain=list(SAID.values()))),
+        color=alt.Color("said:N", title=None, scale=alt.Scale(domain=list(names.values()))),
         size=alt.condition(pick, alt.value(240), alt.value(90)),
     ).add_params(pick)  # fmt: skip
     return alt.layer(*_limits(funnel, most, x), strokes, marks).properties(height=420)

@@ -9,11 +9,13 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from churn.core import words
+from churn.core.charts_voice import axis_of_days
+from churn.core.language import number, t, tn
 from churn.core.volume_calendar import Ahead
 
 Chart = alt.LayerChart | alt.FacetChart
 Mark = tuple[date, str]  # the day a change begins, its title
-AXIS = alt.Axis(format="%-d %b", grid=False, labelOverlap=True, tickCount=8)
 
 
 def days_chart(before: Sequence[tuple[date, int]], ahead: Ahead, marks: Sequence[Mark], *, height: int = 280) -> Chart:
@@ -26,15 +28,16 @@ def days_chart(before: Sequence[tuple[date, int]], ahead: Ahead, marks: Sequence
             **dict(zip(("low", "high"), band_of(ahead), strict=True)),
         }
     )
-    return _drawn(came, coming, rules=_rules(marks), height=height, axis=AXIS, title="contacts a day", form="%-d %b %Y")
+    title, form = t("contacts a day"), t("%-d %b %Y")
+    return _drawn(came, coming, rules=_rules(marks), height=height, axis=axis_of_days(), title=title, form=form)
 
 
 def half_hours_chart(rows: pd.DataFrame, *, height: int = 280) -> Chart:
     """Contacts by half-hour of one day: `at` (local), `usual`, `low`, `high`."""
     coming = rows.rename(columns={"at": "day", "usual": "contacts"})
     axis = alt.Axis(format="%H:%M", grid=False, labelOverlap=True)
-    title = "contacts in half an hour"
-    return _drawn(coming.head(0), coming, rules=None, height=height, axis=axis, title=title, form="%-d %b %H:%M")
+    title, form = t("contacts in half an hour"), t("%-d %b %H:%M")
+    return _drawn(coming.head(0), coming, rules=None, height=height, axis=axis, title=title, form=form)
 
 
 def _drawn(
@@ -42,10 +45,11 @@ def _drawn(
 ) -> Chart:
     x = alt.X("day:T", title=None, axis=axis)
     y = alt.Y("contacts:Q", title=title, axis=alt.Axis(tickCount=4), scale=alt.Scale(domainMin=0))
-    when = alt.Tooltip("day:T", title="when", format=form)
+    when = alt.Tooltip("day:T", title=t("when"), format=form)
     count = alt.Tooltip("contacts:Q", title=title, format=",.1f")
     ends = [
-        alt.Tooltip(f"{end}:Q", title=name, format=",.1f") for end, name in (("low", "at least"), ("high", "at most"))
+        alt.Tooltip("low:Q", title=t("at least (90 %)"), format=",.1f"),
+        alt.Tooltip("high:Q", title=t("at most (90 %)"), format=",.1f"),
     ]
     band = alt.Chart(coming).mark_area(opacity=0.2).encode(x=x, y=alt.Y("low:Q", title=title), y2="high:Q")
     ahead = (
@@ -62,7 +66,7 @@ def _rules(marks: Sequence[Mark]) -> Chart | None:
         return None
     frame = pd.DataFrame(marks, columns=["day", "title"]).assign(day=lambda f: pd.to_datetime(f["day"]))
     frame["number"] = [str(n) for n in range(1, len(frame) + 1)]
-    tips = [alt.Tooltip("day:T", title="begins", format="%-d %b %Y"), alt.Tooltip("title:N", title="change")]
+    tips = [alt.Tooltip("day:T", title=t("begins"), format=t("%-d %b %Y")), alt.Tooltip("title:N", title=t("change"))]
     base = alt.Chart(frame).encode(x="day:T", tooltip=tips)
     return alt.layer(
         base.mark_rule(strokeDash=[2, 2], opacity=0.7),
@@ -83,22 +87,39 @@ def days_in_words(ahead: Ahead, marks: Sequence[Mark]) -> str:
     whole = ahead.usual.sum(axis=1)
     low, high = band_of(ahead)
     busiest = int(whole.argmax())
-    told = (
-        f"{len(whole)} days from {_said(ahead.days[0])}: {whole.mean():,.0f} contacts a day on average; the busiest is "
-        f"{_said(ahead.days[busiest])} with {whole[busiest]:,.0f}, {low[busiest]:,.0f} to {high[busiest]:,.0f}."
+    told = tn(
+        len(whole),
+        "{n} day from {first}: {mean} contacts a day on average; the busiest is {busiest} with {most}, {low} to "
+        "{high}.",
+        "{n} days from {first}: {mean} contacts a day on average; the busiest is {busiest} with {most}, {low} to "
+        "{high}.",
+        first=_said(ahead.days[0]),
+        mean=number(whole.mean()),
+        busiest=_said(ahead.days[busiest]),
+        most=number(whole[busiest]),
+        low=number(low[busiest]),
+        high=number(high[busiest]),
     )
-    named = "; ".join(f"{n} {title} on {day:%-d %b}" for n, (day, title) in enumerate(marks[:8], 1))
-    return told + (f" Changes: {named}." if named else "")
+    named = "; ".join(
+        t("{n} {title} on {day}", n=n, title=title, day=words.day(day, day))
+        for n, (day, title) in enumerate(marks[:8], 1)
+    )
+    return f"{told} {t('Changes: {named}.', named=named)}" if named else told
 
 
 def half_hours_in_words(rows: pd.DataFrame) -> str:
     """The chart of a day for those who cannot see it."""
     if not len(rows) or not rows["usual"].sum():
-        return "Nobody is expected that day."
+        return t("Nobody is expected that day.")
     top = rows.loc[rows["usual"].idxmax()]
     at: datetime = top["at"]
-    return f"{rows['usual'].sum():,.0f} contacts; the busiest half-hour begins at {at:%H:%M} with {top['usual']:,.1f}."
+    return t(
+        "{n} contacts; the busiest half-hour begins at {time} with {most}.",
+        n=number(rows["usual"].sum()),
+        time=f"{at:%H:%M}",
+        most=number(top["usual"], 1),
+    )
 
 
 def _said(day: np.datetime64) -> str:
-    return f"{day.astype(object):%-d %B}"
+    return words.full_day(day.astype(object), has_year=False)

@@ -21,6 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import PoissonRegressor
 
+from churn.core.language import mark
+
 Array = NDArray[np.float64]
 Days = NDArray[np.datetime64]
 
@@ -35,6 +37,9 @@ SPREAD = {"weekday": 1.5, "holiday": 2.0, "near": 0.3, "day_of_month": 0.05, "se
 
 class TooShort(ValueError):
     """There are too few days of contacts to learn a week from; four weeks are the least."""
+
+
+TOO_SHORT = mark("There are too few days of contacts to learn a week from; four weeks are the least.")  # as it is kept
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,7 @@ def fit_days(days: Days, counts: Array, calendar: Calendar, *, has_month: bool =
     """The pattern and level of one queue. Without `has_month` a day of the month means nothing. Raises TooShort."""
     told = np.isfinite(counts)
     if told.sum() < FEWEST_DAYS:
-        raise TooShort(TooShort.__doc__)
+        raise TooShort(TOO_SHORT)
     known = tuple(sorted({n for d in days[told].astype(object) if (n := calendar.holidays.get(d)) is not None}))
     used = np.ones(7 + 1 + 2 + 31 + 4 + len(known), bool)  # as `Calendar.columns` has them
     used[10:41] = has_month

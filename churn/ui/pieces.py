@@ -17,6 +17,8 @@ from churn.refusals import Busy, Unconfirmed
 if TYPE_CHECKING:
     import altair
 
+    Picture = altair.Chart | altair.LayerChart | altair.FacetChart | altair.VConcatChart | dict[str, Any]
+
 Colour = Literal["red", "orange", "yellow", "blue", "green", "violet", "gray", "primary"]
 Flag = tuple[str, str, Colour]  # label, icon, colour
 UNANSWERED = (*faults.OF_DATABASE, Busy, Unconfirmed)
@@ -38,7 +40,7 @@ def heading(text: str, *, help: str | None = None) -> None:  # noqa: A002 - Stre
     st.caption(f"## {text.upper()}", help=help)
 
 
-def chart(picture: altair.Chart | altair.LayerChart | altair.FacetChart | dict[str, Any], **options: Any) -> Any:
+def chart(picture: Picture, **options: Any) -> Any:
     """Any chart, Altair's or a Vega-Lite specification, its numbers and months as the language spoken here has them.
 
     `options` and what it gives are those of `st.altair_chart`.

@@ -227,7 +227,7 @@ def _rates_section(rates: pd.DataFrame) -> Section:
 
 def _rate(row: pd.Series) -> str:
     rate, low, high = (words.exact_percent(row[end], 2) for end in ("rate", "low", "high"))
-    return t("{middle} ({low} to {high})", middle=rate, low=low, high=high)
+    return words.with_interval(rate, low, high)
 
 
 def _drivers_section(drivers: Sequence[Driver]) -> Section:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, timedelta
 from functools import partial
-from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -15,13 +14,12 @@ from churn.core import digest, words
 from churn.core.bursts import RATE
 from churn.core.charts_voice import reasons_chart, reasons_in_words, trend
 from churn.core.language import mark, number, t, tn
-from churn.core.league import CLASSES, QUADRANTS, Standing, avoidable
 from churn.core.problems import STATES
-from churn.refusals import Refusal
 from churn.ui.gate import Session
 from churn.ui.pieces import chart, heading, plain
 from churn.ui.takeaway import takeaway, written_down
 from churn.ui.voice_card import show_problem
+from churn.ui.voice_league import show_worth_having
 
 PERIODS = ("30", "90", "365")  # days; the URL carries what is read
 VIEWS = {
@@ -58,7 +56,7 @@ def show_voice(session: Session) -> None:
         label_visibility="collapsed",
         bind="query-params",
     )
-    show = {"rising": _rising, "topics": _topics, "league": _league, "broken": _broken}[str(view)]
+    show = {"rising": _rising, "topics": _topics, "league": show_worth_having, "broken": _broken}[str(view)]
     show(session, asked)
     _source(session, run)
 
@@ -112,9 +110,9 @@ def _rising(session: Session, asked: voice.Asked) -> None:
     told = [point for point in points if point[2] is not None and point[1] != "unknown"]
     if told:
         chart(reasons_chart(told, asked.bucket_days), alt=reasons_in_words(told))
-        known = t("Inbound contacts as coded, counted; the largest reasons of the period.")
+        counted = t("Inbound contacts as coded, counted; the largest reasons of the period.")
         hidden = t("Days on which a group has fewer than 10 customers are left out.")
-        st.caption(f"{known} {hidden}" if any(n is None for _, _, n in points) else known)
+        st.caption(f"{counted} {hidden}" if any(n is None for _, _, n in points) else counted)
     else:
         st.info(
             t("No contacts to show: widen the filters. Groups under 10 customers are not told."),
@@ -191,93 +189,6 @@ def _topics(session: Session, asked: voice.Asked) -> None:
         )
     )
     takeaway(session, "voice", "topics", frame.drop(columns="trend"))
-
-
-def _league(session: Session, asked: voice.Asked) -> None:
-    with session.database.transaction(session.me) as connection:
-        rows = voice.standings(connection, asked)
-    if not rows:
-        st.info(
-            t("No contacts to rank: widen the filters. Groups under 10 customers are not told."),
-            icon=":material/filter_alt:",
-        )
-        return
-    contacts, share = avoidable(rows)
-    st.markdown(
-        t(
-            "**{n} contacts in {days} days, {share} of all, should not have been needed**: neither we nor they wanted "
-            "them.",
-            n=number(contacts), days=voice.LEAGUE_DAYS, share=words.percent(share),
-        )
-    )  # fmt: skip
-    may_edit = session.person.role == "leader"
-    frame = pd.DataFrame([_standing(row) for row in rows])
-    edited = st.data_editor(
-        frame.assign(share=frame["share"] * 100),
-        hide_index=True,
-        key=f"league-{asked.region}-{asked.plan}",
-        alt=t("Contact reasons with contacts, share, change and class."),
-        disabled=["about", "contacts", "share", "change", "advice", *([] if may_edit else ["to_us", "to_them"])],
-        column_order=["about", "contacts", "share", "change", "to_us", "to_them", "advice"],
-        column_config={
-            "about": t("About"),
-            "contacts": st.column_config.NumberColumn(t("Contacts, {n} days", n=voice.LEAGUE_DAYS), format="%,d"),
-            "share": st.column_config.ProgressColumn(t("Share of all"), min_value=0, max_value=100, format="%.1f %%"),
-            "change": st.column_config.NumberColumn(
-                t("On the {n} days before", n=voice.LEAGUE_DAYS), format="%+.0f %%"
-            ),
-            "to_us": _class_column(t("To us")),
-            "to_them": _class_column(t("To them")),
-            "advice": t("So"),
-        },
-    )
-    if may_edit:
-        _classify(session, frame, edited)
-    st.caption(
-        t("Classes are guessed from the reason’s name until a leader says otherwise.")
-        + " "
-        + " ".join(
-            t(
-                "{Us} to us, {them} to them: {what}.",
-                Us=words.first_up(t(CLASSES[us])), them=t(CLASSES[them]), what=t(what),
-            )
-            for (us, them), what in QUADRANTS.items()
-        )
-    )  # fmt: skip
-    takeaway(session, "voice", "league", frame.drop(columns="reason"))
-
-
-def _class_column(label: str) -> Any:
-    return st.column_config.SelectboxColumn(
-        label, options=list(CLASSES), format_func=lambda one: t(CLASSES[one]), required=True
-    )
-
-
-def _standing(row: Standing) -> dict[str, object]:
-    change = None if row.change is None else row.change * 100
-    return {
-        "reason": row.reason,
-        "about": words.spoken(row.reason),
-        "contacts": row.contacts,
-        "share": row.share,
-        "change": change,
-        "to_us": row.to_us,
-        "to_them": row.to_them,
-        "advice": t(row.advice),
-    }
-
-
-def _classify(session: Session, before: pd.DataFrame, after: pd.DataFrame) -> None:
-    changed = (before[["to_us", "to_them"]] != after[["to_us", "to_them"]]).any(axis=1)
-    for row in after[changed].to_dict("records"):
-        try:
-            voice.classify(session.database, session.me, row["reason"], row["to_us"], row["to_them"])
-            reason = words.first_up(words.spoken(row["reason"]))
-            st.session_state["voice_said"] = t("{reason} is classified.", reason=reason)
-        except Refusal as refusal:
-            st.session_state["voice_said"] = str(refusal)
-    if changed.any():
-        st.rerun()
 
 
 def _broken(session: Session, asked: voice.Asked) -> None:

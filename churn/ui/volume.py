@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -14,23 +15,29 @@ from churn import volume
 from churn.core import words
 from churn.core.charts_volume import days_chart, days_in_words, half_hours_chart, half_hours_in_words
 from churn.core.erlang import Target, staff_for
+from churn.core.language import current, mark, number, t, tn
 from churn.core.volume_calendar import Ahead, brought, with_changes
 from churn.core.volume_events import Kind
 from churn.ui.gate import Session
-from churn.ui.pieces import heading, plain
+from churn.ui.pieces import chart, heading, plain
 from churn.ui.takeaway import takeaway
-from churn.ui.volume_calendar import show_calendar, show_league
+from churn.ui.volume_calendar import show_calendar
+from churn.ui.volume_past import show_accuracy, show_league
 
 VIEWS = {
-    "forecast": "Forecast",
-    "staff": "Staff",
-    "calendar": "Change calendar",
-    "league": "What changes brought",
-    "accuracy": "Accuracy",
+    "forecast": mark("Forecast"),
+    "staff": mark("Staff"),
+    "calendar": mark("Change calendar"),
+    "league": mark("What changes brought"),
+    "accuracy": mark("Accuracy"),
 }
-SPANS = {"14": "14 days", "90": "90 days"}
-NOT_YET = "Nothing is counted yet: the nightly job does it, or `python3 -m churn volume` now."
-NO_FORECAST = "There is no forecast yet: {}"
+SPANS = ("14", "90")  # days
+PLANS = {"expected": mark("expected"), "upper end": mark("upper end")}
+NOT_YET = mark("Nothing is counted yet: the nightly job does it, or `python3 -m churn volume` now.")
+EXPECTED = mark(
+    "Modelled from the days counted: weekday, season, holidays and trend, with what planned changes may bring."
+)
+EXTRA = mark("Contacts planned changes may bring, by what earlier changes of their kind brought; modelled.")
 
 
 @dataclass(frozen=True)
@@ -52,11 +59,11 @@ def show_volume(session: Session) -> None:
     if said := st.session_state.pop("volume_said", None):
         st.info(plain(said), icon=":material/info:")
     view = st.segmented_control(
-        "View",
+        t("View"),
         list(VIEWS),
         default="forecast",
         required=True,
-        format_func=VIEWS.__getitem__,
+        format_func=lambda one: t(VIEWS[one]),
         key="view",
         label_visibility="collapsed",
         bind="query-params",
@@ -70,12 +77,15 @@ def show_volume(session: Session) -> None:
     elif view == "league":
         show_league(session)
     else:
-        _accuracy(session)
+        show_accuracy(session)
     st.caption(
-        f"Inbound contacts from {read.run.first_day:%-d %b %Y} to {read.run.until_day:%-d %b %Y}, counted "
-        f"{words.moment(read.run.ran_at, session.company.time_zone)}; times are {plain(session.company.time_zone)}. "
-        "Bands and intervals hold nine of ten."
-    )
+        t(
+            "Inbound contacts from {first} to {last}, counted {moment}; times are {zone}. Bands and intervals hold "
+            "nine of ten.",
+            first=words.day(read.run.first_day, date.min), last=words.day(read.run.until_day, date.min),
+            moment=words.moment(read.run.ran_at, session.company.time_zone), zone=plain(session.company.time_zone),
+        )
+    )  # fmt: skip
 
 
 def _read(session: Session) -> Read | None:
@@ -83,8 +93,9 @@ def _read(session: Session) -> Read | None:
         run = volume.last_run(connection)
         ahead = volume.ahead(connection) if run else None
         if run is None or ahead is None:
-            why = NOT_YET if run is None else NO_FORECAST.format(run.refusal or "the next night makes it.")
-            st.info(why, icon=":material/inbox:")
+            why = t(run.refusal) if run and run.refusal else t("the next night makes it.")
+            said = t(NOT_YET) if run is None else t("There is no forecast yet: {why}", why=why)
+            st.info(said, icon=":material/inbox:")
             return None
         kinds = volume.kinds(connection, ahead.queues)
         first, last = ahead.days[0].astype(object), ahead.days[-1].astype(object)
@@ -101,18 +112,18 @@ def _forecast(session: Session, read: Read) -> None:
     days = int(
         str(
             span.segmented_control(
-                "Period",
-                list(SPANS),
+                t("Period"),
+                SPANS,
                 default="14",
                 required=True,
-                format_func=SPANS.__getitem__,
+                format_func=lambda one: tn(int(one), "{n} day", "{n} days"),
                 key="days",
                 bind="query-params",
             )
         )
     )
     chosen = queue.selectbox(
-        "Queue", read.ahead.queues, index=None, placeholder="every queue", key="queue", bind="query-params"
+        t("Queue"), read.ahead.queues, index=None, placeholder=t("every queue"), key="queue", bind="query-params"
     )
     shown = _cut(read.ahead, days, chosen)
     with session.database.transaction(session.me) as connection:
@@ -123,21 +134,35 @@ def _forecast(session: Session, read: Read) -> None:
     last = shown.days[-1].astype(object)
     listed = [change for change in read.changes if _day(session, change) <= last]
     marks = [(_day(session, change), change.title) for change in listed]
-    st.altair_chart(days_chart(past, shown, marks), alt=days_in_words(shown, marks))
+    chart(days_chart(past, shown, marks), alt=days_in_words(shown, marks))
     if listed:
-        st.caption(" · ".join(f"**{n}** {plain(c.title)}, {_day(session, c):%-d %b}" for n, c in enumerate(listed, 1)))
+        st.caption(" · ".join(f"**{n}** {plain(title)}, {words.day(on, on)}" for n, (on, title) in enumerate(marks, 1)))
     tomorrow, extra = read.ahead.usual[0].sum(), (read.ahead.usual - read.usual.usual)[:days].sum()
     busiest = int(shown.usual.sum(axis=1).argmax())
     one, two, three = st.columns(3)
-    one.metric(f"{shown.days[0].astype(object):%A %-d %b}", f"{tomorrow if not chosen else shown.usual[0].sum():,.0f}")
+    first = shown.days[0].astype(object)
+    one.metric(
+        t("{weekday} {day}", weekday=current().weekdays[first.weekday()], day=words.day(first, first)),
+        number(tomorrow if not chosen else shown.usual[0].sum()),
+        help=t(EXPECTED),
+    )
     two.metric(
-        "Busiest day",
-        f"{shown.usual.sum(axis=1)[busiest]:,.0f}",
-        f"{shown.days[busiest].astype(object):%a %-d %b}",
+        t("Busiest day"),
+        number(shown.usual.sum(axis=1)[busiest]),
+        words.weekday(shown.days[busiest].astype(object), is_short=True),
         delta_color="off",
         delta_arrow="off",
+        help=t(EXPECTED),
     )
-    three.metric(f"Because of planned changes, {days} days, all queues", f"{extra:+,.0f}")
+    three.metric(
+        tn(
+            days,
+            "Because of planned changes, {n} day, all queues",
+            "Because of planned changes, {n} days, all queues",
+        ),
+        number(extra, is_signed=True),
+        help=t(EXTRA),
+    )
     _one_day(session, read, chosen)
     takeaway(session, "volume", "forecast", _table(shown))
 
@@ -147,11 +172,11 @@ def _one_day(session: Session, read: Read, queue: str | None) -> None:
     choices = sorted({at.date() for at in rows["at"]})
     if not choices:
         return
-    heading("One day in half-hours")
-    day = st.selectbox("Day", choices, format_func=lambda d: f"{d:%A %-d %B}", key="day")
+    heading(t("One day in half-hours"), help=t("Each coming day by the half-hours of the same weekdays before."))
+    day = st.selectbox(t("Day"), choices, format_func=words.weekday, key="day")
     shown = rows[[at.date() == day for at in rows["at"]]]
     shown = shown.groupby("at", as_index=False)[["usual", "low", "high"]].sum()
-    st.altair_chart(half_hours_chart(shown, height=200), alt=half_hours_in_words(shown))
+    chart(half_hours_chart(shown, height=200), alt=half_hours_in_words(shown))
 
 
 def _half_hours(session: Session, read: Read, queue: str | None) -> pd.DataFrame:
@@ -190,35 +215,38 @@ def _half_hours(session: Session, read: Read, queue: str | None) -> pd.DataFrame
 def _staff(session: Session, read: Read) -> None:
     one, two, three, four = st.columns(4, vertical_alignment="bottom")
     target = Target(
-        answered=one.number_input("Answered in time, %", 50, 99, 80, key="answered", bind="query-params") / 100,
+        answered=one.number_input(t("Answered in time, %"), 50, 99, 80, key="answered", bind="query-params") / 100,
         within_seconds=float(
-            two.number_input("In time is, seconds", 5, 600, 20, step=5, key="within", bind="query-params")
+            two.number_input(t("In time is, seconds"), 5, 600, 20, step=5, key="within", bind="query-params")
         ),
-        occupancy=three.number_input("Busy at most, %", 50, 100, 90, key="occupancy", bind="query-params") / 100,
-        away=four.number_input("Paid but away, %", 0, 70, 30, key="away", bind="query-params") / 100,
+        occupancy=three.number_input(t("Busy at most, %"), 50, 100, 90, key="occupancy", bind="query-params") / 100,
+        away=four.number_input(t("Paid but away, %"), 0, 70, 30, key="away", bind="query-params") / 100,
     )
     with session.database.transaction(session.me) as connection:
         handling = volume.handling(connection, read.run.until_day, session.company.time_zone)
-    queue = st.selectbox("Queue", read.ahead.queues, key="staff_queue", bind="query-params")
+    queue = st.selectbox(t("Queue"), read.ahead.queues, key="staff_queue", bind="query-params")
     how = handling.get(str(queue))
     measured = how.handle_seconds if how else None
     if how is None or not how.calls_share:
-        st.info("No calls came to this queue in the last eight weeks: nobody to staff for.", icon=":material/info:")
+        st.info(t("No calls came to this queue in the last eight weeks: nobody to staff for."), icon=":material/info:")
         return
     seconds = st.number_input(
-        "Handle time of a call, seconds",
+        t("Handle time of a call, seconds"),
         10,
         14_400,
         round(measured or 300),
         key=f"handle-{queue}",
-        help="Measured on the calls of the last eight weeks." if measured else "No call has an end: 300 is a guess.",
+        help=t("Measured on the calls of the last eight weeks.")
+        if measured
+        else t("No call has an end: 300 is a guess."),
     )
     plan_for = st.segmented_control(
-        "Plan for", ["expected", "upper end"], default="expected", required=True, key="plan_for", bind="query-params"
-    )
+        t("Plan for"), list(PLANS), default="expected", required=True, key="plan_for", bind="query-params",
+        format_func=lambda one: t(PLANS[one]), help=t("Upper end: of the band that holds nine of ten half-hours."),
+    )  # fmt: skip
     rows = _half_hours(session, read, str(queue))
     choices = sorted({at.date() for at in rows["at"]})
-    day = st.selectbox("Day", choices, format_func=lambda d: f"{d:%A %-d %B}", key="staff_day")
+    day = st.selectbox(t("Day"), choices, format_func=words.weekday, key="staff_day")
     rows = rows[[at.date() == day for at in rows["at"]]]
     source = rows["usual"] if plan_for == "expected" else rows["high"]
     calls = source * how.calls_share
@@ -236,90 +264,40 @@ def _staff(session: Session, read: Read) -> None:
     )
     frame = frame[frame["calls"] >= 0.05]
     if frame.empty:
-        st.info("Nobody is expected to call that day.", icon=":material/info:")
+        st.info(t("Nobody is expected to call that day."), icon=":material/info:")
         return
     hours = frame["paid"].sum() / 2
-    st.markdown(f"**{hours:,.0f} paid hours**, at most {frame['on the telephone'].max():,} on the telephone at once.")
+    st.markdown(
+        t(
+            "**{hours} paid hours**, at most {most} on the telephone at once.",
+            hours=number(hours), most=number(frame["on the telephone"].max()),
+        )
+    )  # fmt: skip
     st.dataframe(
-        frame,
-        hide_index=True,
-        alt=f"Staff by half-hour: {hours:,.0f} paid hours.",
-        column_config={
-            "answered in time": st.column_config.NumberColumn(format="%.0f %%"),
-            "busy": st.column_config.NumberColumn(format="%.0f %%"),
-        },
-    )
+        frame, hide_index=True, column_config=_staff_columns(),
+        alt=t("Staff by half-hour: {hours} paid hours.", hours=number(hours)),
+    )  # fmt: skip
     st.caption(
-        f"Erlang C; {words.percent(how.calls_share)} of the queue’s contacts are calls. Nobody is assumed to hang up, "
-        "so it asks for rather too many where waits are long."
+        t(
+            "Erlang C; {share} of the queue’s contacts are calls. Nobody is assumed to hang up, so it asks for rather "
+            "too many where waits are long.",
+            share=words.percent(how.calls_share),
+        )
     )
     takeaway(session, "volume", f"staff-{day:%Y-%m-%d}", frame)
 
 
-# Accuracy -------------------------------------------------------------------------------------------------------------
-
-
-def _accuracy(session: Session) -> None:
-    with session.database.transaction(session.me) as connection:
-        rows = volume.accuracy(connection)
-        past = volume.brought(connection)
-    if not rows:
-        st.info("Not enough days yet to look back from: it takes about half a year.", icon=":material/inbox:")
-        return
-    frame = pd.DataFrame(
-        {
-            "queue": ["all queues" if r.queue == "all" else r.queue for r in rows],
-            "days ahead": [f"{r.first_day} to {r.last_day}" for r in rows],
-            "looked ahead from": [r.origins for r in rows],
-            "error": [_percent(r.error) for r in rows],
-            "too high by": [_percent(r.bias) for r in rows],
-            "against last week": [r.mase for r in rows],
-            "within the band": [_percent(r.covered) for r in rows],
-        }
-    )
-    number = st.column_config.NumberColumn
-    st.dataframe(
-        frame,
-        hide_index=True,
-        alt="Forecast errors by queue and days ahead.",
-        column_config={
-            "error": number("Mean error", format="%.0f %%", help="Of a queue's day, over what came on average."),
-            "too high by": number(format="%+.1f %%"),
-            "within the band": number(format="%.0f %%", help="Should be 90 %."),
-            "against last week": number(
-                format="%.2f", help="Error over that of last week's same weekday; below 1 is better."
-            ),
-            "looked ahead from": number("Days looked ahead from"),
-        },
-    )
-    told = pd.DataFrame(
-        [
-            (b.owner_department, b.extra, b.expected, b.low <= b.expected <= b.high)
-            for b in past
-            if b.measure == "contacts" and b.expected is not None and b.share_seen > 0.9
-        ],
-        columns=["owner", "extra", "expected", "ok"],
-    )
-    heading("By owner: what earlier changes said of the next")
-    if told.empty:
-        st.info("No department has had two changes of a kind yet.", icon=":material/inbox:")
-    else:
-        by = told.assign(off=(told["expected"] - told["extra"]).abs()).groupby("owner")
-        owners = pd.DataFrame(
-            {
-                "owner": by.size().index,
-                "changes": by.size().to_numpy(),
-                "brought": by["extra"].sum().round().to_numpy(),
-                "expected": by["expected"].sum().round().to_numpy(),
-                "mean error, contacts": by["off"].mean().round().to_numpy(),
-            }
-        )
-        st.dataframe(owners, hide_index=True, alt="Forecast error of changes by owner department.")
-    takeaway(session, "volume", "accuracy", frame)
-
-
-def _percent(share: float | None) -> float | None:
-    return None if share is None else share * 100
+def _staff_columns() -> dict[str, Any]:
+    column = st.column_config.NumberColumn
+    return {
+        "half-hour": t("half-hour"),
+        "calls": column(t("calls"), help=t("Contacts of the forecast times the share that are calls.")),
+        "on the telephone": t("on the telephone"),
+        "paid": column(t("paid"), help=t("On the telephone over the share of paid time not away.")),
+        "answered in time": column(t("answered in time"), format="%.0f %%"),
+        "mean wait, s": t("mean wait, s"),
+        "busy": column(t("busy"), format="%.0f %%", help=t("Share of time on the telephone spent in calls.")),
+    }
 
 
 # Shared ---------------------------------------------------------------------------------------------------------------

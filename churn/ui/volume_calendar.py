@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, time, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
@@ -12,6 +13,7 @@ import streamlit as st
 
 from churn import volume
 from churn.core import words
+from churn.core.language import mark, number, t, tn
 from churn.core.volume_calendar import Ahead, brought, capacity_of, clash_of, extra_of, with_changes
 from churn.core.volume_day import SLOTS
 from churn.core.volume_events import Kind
@@ -21,8 +23,15 @@ from churn.ui.pieces import heading, plain
 from churn.ui.takeaway import takeaway
 
 KINDS = ("campaign", "release", "price_rise", "bill_run", "maintenance", "letter")
-MEASURES = {"contacts": "Contacts", "cancels": "Cancels", "concessions": "Concessions"}
-NO_CHANGES = "No change is planned for the next 90 days, neither by the company's own calendar nor here."
+NO_CHANGES = mark("No change is planned for the next 90 days, neither by the company's own calendar nor here.")
+EXTRA_HELP = mark(
+    "By what earlier changes of its kind brought for each customer reached, with the interval that holds nine of ten; "
+    "modelled."
+)
+AUDIENCE_HELP = mark("Customers it reaches: as stated, or counted from the subscriptions.")
+WITHIN_HELP = mark("Days until nine tenths of what its kind brings have come.")
+OVERLOAD_HELP = mark("Contacts the change adds above what the centre takes, over all its days, and the worst of them.")
+BETTER_HELP = mark("From two weeks before to six weeks after, the day with the least overload, which is in brackets.")
 
 
 def show_calendar(session: Session, usual: Ahead, kinds: dict[str, Kind], changes: list[volume.Change]) -> None:
@@ -30,16 +39,16 @@ def show_calendar(session: Session, usual: Ahead, kinds: dict[str, Kind], change
     shares = _shares(session, usual)
     limit = round(capacity_of(usual, shares))
     capacity = st.number_input(
-        "Most contacts the centre takes in half an hour",
+        t("Most contacts the centre takes in half an hour"),
         0,
         None,
         max(limit, 1),
         key="capacity",
         bind="query-params",
-        help="Unless you say: what is reached in one of twenty half-hours ahead without any change.",
+        help=t("Unless you say: what is reached in one of twenty half-hours ahead without any change."),
     )
     if not changes:
-        st.info(NO_CHANGES, icon=":material/event_available:")
+        st.info(t(NO_CHANGES), icon=":material/event_available:")
     else:
         rows = [
             _row(session, change, changes, usual, kinds, shares=shares, capacity=float(capacity)) for change in changes
@@ -48,16 +57,39 @@ def show_calendar(session: Session, usual: Ahead, kinds: dict[str, Kind], change
         st.dataframe(
             frame,
             hide_index=True,
-            alt=f"{len(frame)} planned changes with the contacts they may bring.",
-            column_config={"what to say": st.column_config.TextColumn(width="medium")},
+            alt=tn(
+                len(frame),
+                "{n} planned change with the contacts they may bring.",
+                "{n} planned changes with the contacts they may bring.",
+            ),
+            column_config=_planned_columns(),
         )
         if any(change.claims_none for change in changes):
-            st.caption("† Claims to have no impact: reckoned with what one in five of such changes brings at least.")
+            st.caption(t("† Claims to have no impact: reckoned with what one in five of such changes brings at least."))
         takeaway(session, "volume", "changes", frame)
     if session.person.role == "leader":
         _editor(session, [change for change in changes if change.is_ours])
     else:
-        st.caption("Leaders enter and change what is planned.")
+        st.caption(t("Leaders enter and change what is planned."))
+
+
+def _planned_columns() -> dict[str, Any]:
+    column = st.column_config.TextColumn
+    return {
+        "begins": t("begins"),
+        "change": t("change"),
+        "kind": t("kind"),
+        "owner": t("owner"),
+        "audience": column(
+            t("audience"), help=t("Customers it reaches: as stated, or counted from the subscriptions.")
+        ),
+        "extra contacts": column(t("extra contacts"), help=t(EXTRA_HELP)),
+        "mostly within": column(t("mostly within"), help=t(WITHIN_HELP)),
+        "overload": column(t("overload"), help=t(OVERLOAD_HELP)),
+        "better date": column(t("better date"), help=t(BETTER_HELP)),
+        "what to say": column(t("what to say"), width="medium"),
+        "entered": t("entered"),
+    }
 
 
 def _row(
@@ -76,22 +108,26 @@ def _row(
     extra, kind = extra_of(event, kinds), kinds.get(event.kind)
     clash = clash_of(event, kinds, with_changes(usual, *brought(others, kinds, usual)), shares, capacity)
     known = (
-        f"{extra.expected:,.0f} ({extra.low:,.0f} to {extra.high:,.0f})"
+        words.with_interval(number(extra.expected), number(extra.low), number(extra.high))
         if extra.events
-        else "not known: first of its kind"
+        else t("not known: first of its kind")
     )
     return {
         "begins": words.moment(change.starts_at, zone),
         "change": change.title + (" †" if change.claims_none else ""),
         "kind": words.spoken(change.kind),
         "owner": change.owner_department,
-        "audience": f"{change.audience:,}" + (" counted" if change.is_counted else ""),
+        "audience": t("{n} counted", n=number(change.audience)) if change.is_counted else number(change.audience),
         "extra contacts": known,
-        "mostly within": f"{kind.duration_days} days" if kind else "",
-        "overload": f"{clash.overload:,.0f} on {clash.worst_day:%-d %b}" if clash.worst_day else "none",
-        "better date": f"{clash.better:%a %-d %b} ({clash.better_overload:,.0f})" if clash.better else "",
+        "mostly within": tn(kind.duration_days, "{n} day", "{n} days") if kind else "",
+        "overload": t("{n} on {day}", n=number(clash.overload), day=words.day(clash.worst_day, clash.worst_day))
+        if clash.worst_day
+        else t("none"),
+        "better date": f"{words.weekday(clash.better, is_short=True)} ({number(clash.better_overload)})"
+        if clash.better
+        else "",
         "what to say": change.what_to_say or "",
-        "entered": "here" if change.is_ours else "by the company",
+        "entered": t("here") if change.is_ours else t("by the company"),
     }
 
 
@@ -113,52 +149,55 @@ def _shares(session: Session, usual: Ahead) -> list[np.ndarray]:
 
 
 def _editor(session: Session, ours: list[volume.Change]) -> None:
-    heading("Plan a change, or change one")
+    heading(t("Plan a change, or change one"))
     by_id = {change.event_id: change for change in ours}
     chosen = st.selectbox(
-        "Which", [None, *by_id], format_func=lambda key: by_id[key].title if key else "a new one", key="edit_event"
-    )
+        t("Which"), [None, *by_id], key="edit_event",
+        format_func=lambda key: by_id[key].title if key else t("a new one"),
+    )  # fmt: skip
     old = by_id.get(chosen) if chosen else None
     zone = ZoneInfo(session.company.time_zone)
     begins = old.starts_at.astimezone(zone) if old else _tomorrow(session)
     name = old.event_id if old else "new"
     with st.form(f"change-{name}", border=True):
         one, two, three = st.columns(3)
-        title = one.text_input("Title", old.title if old else "", max_chars=120, key=f"title-{name}")
+        title = one.text_input(t("Title"), old.title if old else "", max_chars=120, key=f"title-{name}")
         owner = two.text_input(
-            "Owner department", old.owner_department if old else "", max_chars=80, key=f"owner-{name}"
+            t("Owner department"), old.owner_department if old else "", max_chars=80, key=f"owner-{name}"
         )
         kinds = list(dict.fromkeys([*([old.kind] if old else []), *KINDS]))
-        kind = three.selectbox("Kind", kinds, format_func=words.spoken, accept_new_options=True, key=f"kind-{name}")
+        kind = three.selectbox(t("Kind"), kinds, format_func=words.spoken, accept_new_options=True, key=f"kind-{name}")
         day, hour, hours, audience = st.columns(4)
-        on = day.date_input("Begins on", begins.date(), key=f"on-{name}")
-        at = hour.time_input("At", begins.time(), key=f"at-{name}")
-        lasts = hours.number_input("Lasts, hours", 0.0, 24.0 * 366, _hours(old), key=f"hours-{name}", help="0: no end.")
+        on = day.date_input(t("Begins on"), begins.date(), key=f"on-{name}")
+        at = hour.time_input(t("At"), begins.time(), key=f"at-{name}")
+        lasts = hours.number_input(
+            t("Lasts, hours"), 0.0, 24.0 * 366, _hours(old), key=f"hours-{name}", help=t("0: no end.")
+        )
         size = audience.number_input(
-            "Audience",
+            t("Audience"),
             0,
             None,
             None if old is None or old.is_counted else old.audience,
             key=f"audience-{name}",
-            placeholder="counted tonight",
-            help="Customers it reaches; empty: counted from the subscriptions.",
+            placeholder=t("counted tonight"),
+            help=t("Customers it reaches; empty: counted from the subscriptions."),
         )
         region, product, plan = (
             column.text_input(
-                label,
+                t(label),
                 (getattr(old, label.lower()) or "") if old else "",
                 key=f"{label}-{name}",
-                help="Empty: every one.",
+                help=t("Empty: every one."),
             )
-            for column, label in zip(st.columns(3), ("Region", "Product", "Plan"), strict=True)
+            for column, label in zip(st.columns(3), (mark("Region"), mark("Product"), mark("Plan")), strict=True)
         )
         say = st.text_area(
-            "What to say to callers", (old.what_to_say or "") if old else "", max_chars=600, key=f"say-{name}"
+            t("What to say to callers"), (old.what_to_say or "") if old else "", max_chars=600, key=f"say-{name}"
         )
         none = st.checkbox(
-            "The owner says: no impact on customers", old.claims_none if old else False, key=f"none-{name}"
+            t("The owner says: no impact on customers"), old.claims_none if old else False, key=f"none-{name}"
         )
-        if st.form_submit_button("Save", type="primary"):
+        if st.form_submit_button(t("Save"), type="primary"):
             starts = datetime.combine(on, at, zone)
             draft = volume.Draft(
                 UUID(old.event_id) if old else _new_id(),
@@ -177,7 +216,11 @@ def _editor(session: Session, ours: list[volume.Change]) -> None:
             _save(session, draft)
     if old:
         st.button(
-            "Withdraw it", key=f"withdraw-{name}", icon=":material/event_busy:", on_click=_withdraw, args=(session, old)
+            t("Withdraw it"),
+            key=f"withdraw-{name}",
+            icon=":material/event_busy:",
+            on_click=_withdraw,
+            args=(session, old),
         )
 
 
@@ -204,7 +247,9 @@ def _save(session: Session, draft: volume.Draft) -> None:
         st.warning(plain(str(refusal)), icon=":material/block:")
         return
     st.session_state.pop("new_change", None)
-    st.session_state["volume_said"] = f"{draft.title} is in the calendar; callers it reaches hear of it once it begins."
+    st.session_state["volume_said"] = t(
+        "{title} is in the calendar; callers it reaches hear of it once it begins.", title=draft.title
+    )
     st.rerun()
 
 
@@ -214,69 +259,4 @@ def _withdraw(session: Session, change: volume.Change) -> None:
     except Refusal as refusal:
         st.session_state["volume_said"] = str(refusal)
         return
-    st.session_state["volume_said"] = f"{change.title} is withdrawn."
-
-
-# What past changes brought --------------------------------------------------------------------------------------------
-
-
-def show_league(session: Session) -> None:
-    """Every past event with its interval, and the owner departments by what they brought."""
-    with session.database.transaction(session.me) as connection:
-        rows = volume.brought(connection)
-    if not rows:
-        st.info("No past change is known: the company's calendar is `crm.change_events`.", icon=":material/inbox:")
-        return
-    zone = session.company.time_zone
-    table: dict[str, dict[str, object]] = {}
-    for row in rows:
-        line = table.setdefault(
-            row.event_id,
-            {
-                "owner": row.owner_department,
-                "change": row.title + (" †" if row.claims_none else ""),
-                "kind": words.spoken(row.kind),
-                "began": words.moment(row.starts_at, zone),
-                "audience": row.audience,
-            },
-        )
-        line[MEASURES[row.measure]] = _told(row)
-        if row.measure == "contacts":
-            line["per 1,000"] = row.extra / row.audience * 1000 if row.audience else None
-    heading("By owner department")
-    owners = pd.DataFrame(
-        [(r.owner_department, r.extra, (r.high - r.low) / 2, r.low > 0) for r in rows if r.measure == "contacts"],
-        columns=["owner", "extra", "half", "shown"],
-    )
-    by = owners.assign(square=owners["half"] ** 2).groupby("owner")
-    # events are off by themselves, so the department's interval adds up by squares
-    league = pd.DataFrame(
-        {
-            "owner": by.size().index,
-            "changes": by.size().to_numpy(),
-            "extra contacts": by["extra"].sum().round().to_numpy(),
-            "at least": (by["extra"].sum() - np.sqrt(by["square"].sum())).round().to_numpy(),
-            "at most": (by["extra"].sum() + np.sqrt(by["square"].sum())).round().to_numpy(),
-            "changes with a shown effect": by["shown"].sum().to_numpy(),
-        }
-    ).sort_values("extra contacts", ascending=False)
-    st.dataframe(league, hide_index=True, alt="Extra contacts by owner department, with 90 % intervals.")
-    heading("Every past change")
-    frame = pd.DataFrame(table.values())
-    st.dataframe(
-        frame,
-        hide_index=True,
-        alt=f"{len(frame)} past changes with what they brought.",
-        column_config={"per 1,000": st.column_config.NumberColumn("Contacts per 1,000 reached", format="%.0f")},
-    )
-    st.caption(
-        "Extra over the usual days in the four weeks from the start, with the 90 % interval, cancels and "
-        "concessions likewise. "
-        "“No evidence”: the interval holds zero. † Had claimed to have no impact."
-    )
-    takeaway(session, "volume", "past-changes", frame)
-
-
-def _told(row: volume.Brought) -> str:
-    span = f"{row.low:,.0f} to {row.high:,.0f}"
-    return f"no evidence ({span})" if row.low <= 0 <= row.high else f"{row.extra:,.0f} ({span})"
+    st.session_state["volume_said"] = t("{title} is withdrawn.", title=change.title)

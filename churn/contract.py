@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import class_row, dict_row, scalar_row
 
+from churn.core.language import mark, t
 from churn.queries import query
 
 READERS = "keepline_batch, keepline_owner"
@@ -70,6 +71,7 @@ class Problem:
     is_optional: bool = False
     count: int | None = None
     example: str | None = None
+    what: str | None = None  # of a rule of rows: what they have, in English, so that a kept problem can be said anew
 
     @property
     def text(self) -> str:
@@ -268,8 +270,16 @@ def _catalogue_problems(view: View, relation: Relation | None, zone: str) -> lis
         return [
             Problem(
                 f"crm.{view.name}",
-                f"The view crm.{view.name} is missing{f': {view.without}' if view.without else ''}. "
-                "Write it over your own table, or fill ours by an import:",
+                t(
+                    "The view {view} is missing: {without}. Write it over your own table, or fill ours by an import:",
+                    view=f"crm.{view.name}",
+                    without=t(view.without),
+                )
+                if view.without
+                else t(
+                    "The view {view} is missing. Write it over your own table, or fill ours by an import:",
+                    view=f"crm.{view.name}",
+                ),
                 f"CREATE VIEW crm.{view.name} AS SELECT {', '.join(column.name for column in view.columns)} "
                 f"FROM feed.{view.name}; {_grant(view)}",
                 is_optional=view.is_optional,
@@ -279,22 +289,32 @@ def _catalogue_problems(view: View, relation: Relation | None, zone: str) -> lis
     for column in view.columns:
         where, kind = f"crm.{view.name}.{column.name}", relation.types.get(column.name)
         if kind is None:
-            needed = "optional" if column.is_optional else "empty where unknown" if column.is_nullable else "required"
+            lacking = (
+                mark("The column {column} ({type}, optional) is missing.")
+                if column.is_optional
+                else mark("The column {column} ({type}, empty where unknown) is missing.")
+                if column.is_nullable
+                else mark("The column {column} ({type}, required) is missing.")
+            )
             problems.append(
                 Problem(
                     where,
-                    f"The column {where} ({column.type}, {needed}) is missing.",
+                    t(lacking, column=where, type=column.type),
                     retyped(view, relation, zone),
                     is_optional=column.is_optional,
                 )
             )
         elif kind not in ACCEPTED[column.type]:
-            sentence = f"The column {where} is {kind} and must be {column.type}."
+            sentence = t(
+                "The column {column} is {type} and must be {wanted}.", column=where, type=kind, wanted=column.type
+            )
             problems.append(Problem(where, sentence, retyped(view, relation, zone)))
     unreadable_by = [who for who in relation.unreadable_by if who != PEOPLE or not problems]
     if unreadable_by:
         who = ", ".join(unreadable_by)
-        problems.append(Problem(f"crm.{view.name}", f"{who} may not read crm.{view.name}.", _grant(view)))
+        problems.append(
+            Problem(f"crm.{view.name}", t("{who} may not read {view}.", who=who, view=f"crm.{view.name}"), _grant(view))
+        )
     return problems
 
 

@@ -18,7 +18,8 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from churn.contract import ACCEPTED, CONTRACT, Problem, Relation, View, check_catalogue, moment, relations, rewritten
-from churn.contract_rules import Rule, reference_rule, rules_of
+from churn.contract_rules import Rule, reference_rule, row_problem, rules_of
+from churn.core.language import number, t
 from churn.queries import query
 
 ROWS_WORTH_AN_INDEX = 10_000
@@ -122,7 +123,11 @@ def _unreadable(look: _Look, error: psycopg.Error) -> Problem:
     # The server's own words may quote a value, so only the name of the fault is told.
     return Problem(
         f"crm.{look.view.name}",
-        f"Reading crm.{look.view.name} fails with {type(error).__name__}: often a value that cannot be cast.",
+        t(
+            "Reading {view} fails with {error}: often a value that cannot be cast.",
+            view=f"crm.{look.view.name}",
+            error=type(error).__name__,
+        ),
         f"SELECT * FROM crm.{look.view.name};  -- shows it; then cast in the view only what can be: "  # noqa: S608
         "CASE WHEN pg_input_is_valid(their_column, 'date') THEN their_column::date END",
     )
@@ -164,7 +169,13 @@ def _key_problems(look: _Look) -> Iterator[Problem]:
         names = ", ".join(look.view.grain)
         yield Problem(
             f"crm.{look.view.name}",
-            f"crm.{look.view.name}: {count:,} keys ({names}) are those of more than one row, e.g. {example}.",
+            t(
+                "{view}: {n} keys ({names}) are those of more than one row, e.g. {example}.",
+                view=f"crm.{look.view.name}",
+                n=number(count),
+                names=names,
+                example=example,
+            ),
             rewritten(
                 look.view,
                 look.relation,
@@ -207,7 +218,12 @@ def _index_advice(look: _Look) -> Iterator[Problem]:
         expression = compared[1].replace(f"{node['Alias']}.", "") if compared else "the column of customer_id"
         yield Problem(
             f"crm.{look.view.name}",
-            f"To show one caller's {look.view.name} the whole of {table} ({rows:,} rows) is read: it wants an index.",
+            t(
+                "To show one caller's {view} the whole of {table} ({n} rows) is read: it wants an index.",
+                view=look.view.name,
+                table=table,
+                n=number(rows),
+            ),
             f"CREATE INDEX CONCURRENTLY ON {table} (({expression}));",
             is_optional=True,
         )
@@ -223,15 +239,15 @@ def _tables_read(plan: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 def _broken(look: _Look, rule: Rule, count: int, example: str | None) -> Problem:
     name, column = look.view.name, rule.columns[0]
-    rows = "1 row has" if count == 1 else f"{count:,} rows have"
     pieces = {name: f'v."{name}"' for name in look.relation.types}
     if rule.put:
         pieces[column] = f"({rule.put})::{look.relation.sql_types[column]}"
     return Problem(
         f"crm.{name}.{column}",
-        f"crm.{name}: {rows} {rule.sentence}, e.g. {', '.join(look.view.grain)} {example}.",
+        row_problem(name, rule.sentence, count, f"{', '.join(look.view.grain)} {example}"),
         rewritten(look.view, look.relation, pieces, rest=f" WHERE {rule.keep}" if rule.keep else ""),
         is_optional=rule.is_optional,
         count=count,
         example=example,
+        what=rule.sentence,
     )

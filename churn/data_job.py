@@ -21,6 +21,7 @@ from churn import db, store
 from churn.contract import CONTRACT, Problem, View, moment, relations
 from churn.contract_check import check_contract
 from churn.core.data_profile import GAP_DAYS, RECENT_DAYS, late_by, usual_gap
+from churn.core.language import mark
 from churn.queries import query
 from churn.settings import Settings
 
@@ -41,12 +42,20 @@ WHEN = {
 }
 # Rows that say the same under different keys.
 DOUBLES = (
-    ("customers", ("phone",), "customers with a telephone number somebody else has too"),
-    ("customers", ("email",), "customers with an e-mail address somebody else has too"),
-    ("subscriptions", ("customer_id", "product", "plan", "started_on"), "a customer's same plan begun twice on a day"),
-    ("invoices", ("customer_id", "issued_on", "amount"), "a customer's same amount invoiced twice on a day"),
-    ("contacts", ("customer_id", "started_at", "channel"), "a customer's contact written down twice"),
-    ("concessions", ("customer_id", "given_at", "instrument", "amount"), "the same given twice at the same instant"),
+    ("customers", ("phone",), mark("customers with a telephone number somebody else has too")),
+    ("customers", ("email",), mark("customers with an e-mail address somebody else has too")),
+    (
+        "subscriptions",
+        ("customer_id", "product", "plan", "started_on"),
+        mark("a customer's same plan begun twice on a day"),
+    ),
+    ("invoices", ("customer_id", "issued_on", "amount"), mark("a customer's same amount invoiced twice on a day")),
+    ("contacts", ("customer_id", "started_at", "channel"), mark("a customer's contact written down twice")),
+    (
+        "concessions",
+        ("customer_id", "given_at", "instrument", "amount"),
+        mark("the same given twice at the same instant"),
+    ),
 )
 
 
@@ -181,10 +190,13 @@ def _told(problem: Problem) -> dict[str, Any]:
     sentence = problem.sentence
     if problem.example is not None:
         sentence = sentence.split(", e.g. ", maxsplit=1)[0].rstrip(".") + "."
-    return {
+    told = {
         "place": problem.where, "sentence": sentence, "mend": problem.mend, "is_optional": problem.is_optional,
         "rows": problem.count,
     }  # fmt: skip
+    if problem.what is None:
+        return told
+    return told | {"view": problem.where.split(".")[1], "what": problem.what}
 
 
 def _held_back(connection: psycopg.Connection) -> Rows:

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xlsxwriter
 
+from churn.core.language import number, t
 from churn.core.safe_cells import Cell, is_formula, safe_cell, safe_text, typed
 
 LONGEST_CELL = 32_767  # characters; Excel's own limits
@@ -39,7 +40,7 @@ def to_csv(frame: pd.DataFrame) -> bytes:
 def to_xlsx(frame: pd.DataFrame, *, sheet: str = "Keepline", totals: pd.DataFrame | None = None) -> bytes:
     """One worksheet, and one of totals where there are some; texts as texts, days as days. Raises TooManyRows."""
     if len(frame) > MOST_ROWS:
-        raise TooManyRows(f"{len(frame):,} rows are more than a worksheet holds: take CSV or Parquet.")
+        raise TooManyRows(t("{n} rows are more than a worksheet holds: take CSV or Parquet.", n=number(len(frame))))
     out = io.BytesIO()
     with xlsxwriter.Workbook(out, {"in_memory": True}) as book:
         _fill(book, sheet, frame)

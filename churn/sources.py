@@ -25,6 +25,7 @@ from churn import contract_check, db, gateway
 from churn.contract import Problem, relations
 from churn.core import sources as core
 from churn.core.grants import Session
+from churn.core.language import ENGLISH, speaking, t
 from churn.core.sources import BadMapping, Chosen, Source, Wanting
 from churn.db import Database
 from churn.queries import query
@@ -110,7 +111,9 @@ def compose(sources: Mapping[str, Source], chosen: Chosen) -> sql.Composed:
 
 def statement_of(connection: psycopg.Connection, sources: Mapping[str, Source], chosen: Chosen) -> str:
     """The same as text, the way this server reads it: what is reviewed, registered and run, to the letter."""
-    about = f"-- {core.title_of(sources, chosen)}\n-- By hand: SET search_path = crm; and then all of this.\n\n"
+    with speaking(ENGLISH):  # the same text, and digest, whoever reads it
+        title = core.title_of(sources, chosen)
+    about = f"-- {title}\n-- By hand: SET search_path = crm; and then all of this.\n\n"
     return about + compose(sources, chosen).as_string(connection) + "\n"
 
 
@@ -122,18 +125,23 @@ def digest_of(statement: str) -> str:
 def _check(chosen: Chosen, values: Mapping[str, str]) -> None:
     for name, schema in chosen.schemas.items():
         if not schema or "\0" in schema or len(schema.encode()) > 63:
-            raise BadMapping(f"{name}: a schema's name has 1 to 63 bytes and no NUL.")
+            raise BadMapping(t("{source}: a schema's name has 1 to 63 bytes and no NUL.", source=name))
         if schema in NOT_THEIRS or schema.startswith("pg_"):
             raise BadMapping(
-                f"{name}: {schema} is the server's or Keepline's own; name the schema your tables stand in."
+                t(
+                    "{source}: {schema} is the server's or Keepline's own; name the schema your tables stand in.",
+                    source=name,
+                    schema=schema,
+                )
             )
     strange = values.keys() - USUAL.keys()
     if strange:
-        raise BadMapping(f"There is no parameter {', '.join(sorted(strange))}; there are {', '.join(USUAL)}.")
+        names = {"names": ", ".join(sorted(strange)), "known": ", ".join(USUAL)}
+        raise BadMapping(t("There is no parameter {names}; there are {known}.", **names))
     if values["phone_prefix"] and not re.fullmatch(r"\+[1-9][0-9]{0,3}", values["phone_prefix"]):
-        raise BadMapping("The prefix of national numbers is a plus sign and one to four digits, such as +44.")
+        raise BadMapping(t("The prefix of national numbers is a plus sign and one to four digits, such as +44."))
     if "\0" in values["metadata_key"] or not 0 < len(values["metadata_key"]) <= 100:
-        raise BadMapping("The name of the metadata field has 1 to 100 characters.")
+        raise BadMapping(t("The name of the metadata field has 1 to 100 characters."))
 
 
 def schemas(connection: psycopg.Connection) -> dict[str, int]:
@@ -158,8 +166,12 @@ def _inspect(connection: psycopg.Connection, source: Source, schema: str) -> Fou
             if row["table_name"] in source.tables and not row["may_read"]:
                 unreadable.add(row["table_name"])
     if not there:
-        others = ", ".join(schemas(connection)) or "none but our own"
-        raise BadMapping(f"{source.name}: there is no table in a schema {schema}; schemas with tables: {others}.")
+        told = {
+            "source": source.name,
+            "schema": schema,
+            "others": ", ".join(schemas(connection)) or t("none but our own"),
+        }
+        raise BadMapping(t("{source}: there is no table in a schema {schema}; schemas with tables: {others}.", **told))
     needed = sum(len(columns) for columns in source.tables.values())
     sizes = {
         table: (rows, indexed)
@@ -308,19 +320,27 @@ def told() -> Iterator[None]:
             yield
     except psycopg.errors.InsufficientPrivilege as error:
         raise NotMapped(
-            f"{_first_line(error)}: a mapping reads through the role {MAPPER}. `python3 -m churn source register …` "
-            "gives it the tables it needs; views you wrote yourself you hand over: "
-            f"ALTER VIEW crm.… OWNER TO {MAPPER};"
+            t(
+                "{what}: a mapping reads through the role {role}. `python3 -m churn source register …` gives it the "
+                "tables it needs; views you wrote yourself you hand over: ALTER VIEW crm.… OWNER TO {role};",
+                what=_first_line(error),
+                role=MAPPER,
+            )
         ) from error
     except psycopg.errors.InvalidTableDefinition as error:
         raise NotMapped(
-            f"{_first_line(error)}: the view in crm has other columns than a mapping's. Drop it first, with what "
-            "reads it: DROP VIEW crm.… CASCADE;"
+            t(
+                "{what}: the view in crm has other columns than a mapping's. Drop it first, with what "
+                "reads it: DROP VIEW crm.… CASCADE;",
+                what=_first_line(error),
+            )
         ) from error
     except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn, psycopg.errors.UndefinedFunction) as error:
-        raise NotMapped(f"{_first_line(error)}: look at what the tables lack, above or by `source inspect`.") from error
+        said = t("{what}: look at what the tables lack, above or by `source inspect`.", what=_first_line(error))
+        raise NotMapped(said) from error
     except psycopg.errors.LockNotAvailable as error:
-        raise NotMapped("Somebody reads the views just now; try again in a moment. Nothing was changed.") from error
+        said = t("Somebody reads the views just now; try again in a moment. Nothing was changed.")
+        raise NotMapped(said) from error
 
 
 def _first_line(error: psycopg.Error) -> str:

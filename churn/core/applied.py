@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from churn.core.language import ENGLISH, speaking
 from churn.core.money import exponent, parse
 
 NEEDED = ("applied_on", "account", "amount")
@@ -140,7 +141,8 @@ def _amount(text: str, currency: str, decimal: str) -> int:
     plain = text.replace("\u00a0", "").replace("\u202f", "")
     if decimal == ",":
         plain = plain.replace(".", "").replace(" ", "").replace(",", ".")
-    amount = parse(plain, currency)
+    with speaking(ENGLISH):  # a file is read alike whoever takes it in
+        amount = parse(plain, currency)
     if amount == 0:
         raise ValueError("An amount of nothing.")
     return amount

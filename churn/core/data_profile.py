@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from churn.core import words
+from churn.core.language import mark, number, t, tn
+from churn.core.words import named
 
 GAP_DAYS = 180
 RECENT_DAYS = 7
@@ -67,13 +68,17 @@ def _late(tables: Sequence[Row]) -> Iterable[Alarm]:
     for table in tables:
         noun = str(table["noun"])
         if not table["rows"] and not table["is_optional"]:
-            yield Alarm("empty", noun, f"{noun} has no row: nothing can be said of any customer.")
+            yield Alarm("empty", noun, t("{table} has no row: nothing can be said of any customer.", table=named(noun)))
         elif table["late_days"] is not None:
             yield Alarm(
                 "late",
                 noun,
-                f"{noun}: the newest row is {words.count(table['age_days'], 'day')} old; usually one comes every "
-                f"{words.count(table['usual_gap_days'], 'day')}. Ask whoever delivers it.",
+                t(
+                    "{table}: the newest row is {age} old; usually one comes every {gap}. Ask whoever delivers it.",
+                    table=named(noun),
+                    age=tn(table["age_days"], "{n} day", "{n} days"),
+                    gap=tn(table["usual_gap_days"], "{n} day", "{n} days"),
+                ),
             )
 
 
@@ -84,16 +89,24 @@ def _jumps(columns: Sequence[Row], earlier: Sequence[Sequence[Row]]) -> Iterable
             before.setdefault((column["noun"], column["name"]), []).append(column)
     for column in columns:
         past = before.get((column["noun"], column["name"]), [])
-        for nulls, rows, least, which in (
-            ("recent_nulls", "recent_rows", LEAST_RECENT_JUMP, f"of the rows of the last {RECENT_DAYS} days"),
-            ("nulls", "rows", LEAST_JUMP, "of all rows"),
-        ):
-            told = _jump([(p[nulls], p[rows]) for p in past], (column[nulls], column[rows]), least)
-            if told is not None:
-                usual, now = told
+        for nulls, rows, least, sentence in (
+            (
+                "recent_nulls", "recent_rows", LEAST_RECENT_JUMP,
+                mark(
+                    "{about}: {now} of the rows of the last {n} days are empty; in the last profiles it was {usual}."
+                ),
+            ),
+            (
+                "nulls", "rows", LEAST_JUMP,
+                mark("{about}: {now} of all rows are empty; in the last profiles it was {usual}."),
+            ),
+        ):  # fmt: skip
+            jumped = _jump([(p[nulls], p[rows]) for p in past], (column[nulls], column[rows]), least)
+            if jumped is not None:
+                usual, now = jumped
                 about = f"{column['noun']}.{column['name']}"
-                sentence = f"{about}: {_percent(now)} {which} are empty; in the last profiles it was {_percent(usual)}."
-                yield Alarm("jump", about, sentence)
+                values = {"about": about, "now": _percent(now), "usual": _percent(usual), "n": RECENT_DAYS}
+                yield Alarm("jump", about, t(sentence, **values))
                 break
 
 
@@ -111,4 +124,4 @@ def _jump(past: Sequence[tuple[int, int]], now: tuple[int, int], least: float) -
 
 
 def _percent(share: float) -> str:
-    return f"{share * 100:.1f} %"
+    return f"{number(share * 100, 1)} %"

@@ -15,6 +15,7 @@ from scipy.stats import norm, rankdata
 
 from churn.core.empc import expected_maximum_profit
 from churn.core.judge import judge
+from churn.core.language import t
 
 Array = np.ndarray[Any, Any]
 Z = float(norm.ppf(0.975))
@@ -148,10 +149,21 @@ def _cuts(columns: pd.DataFrame) -> dict[str, pd.Series]:
     cuts = {name: columns[name].reset_index(drop=True) for name in GROUPED_BY if name in columns}
     if "tenure_months" in columns:
         months = columns["tenure_months"].reset_index(drop=True).astype(float)
-        names = [f"{a // 12} to {b // 12} years" for a, b in itertools.pairwise(TENURES)]
         edges = [*(float(month) for month in TENURES), float("inf")]
-        cuts["tenure"] = pd.cut(months, edges, right=False, labels=[*names, f"{TENURES[-1] // 12} years and more"])
+        cuts["tenure"] = pd.cut(months, edges, right=False, labels=list(_tenures()))
     return cuts
+
+
+def group_in_words(cut: str, value: str) -> str:
+    """A group of `by_group` as it is shown: years in words, the company's own names as they are."""
+    return _tenures().get(value, value) if cut == "tenure" else value
+
+
+def _tenures() -> dict[str, str]:
+    """The bands of tenure as they are kept, and in the language spoken here."""
+    years = [month // 12 for month in TENURES]
+    bands = {f"{a} to {b} years": t("{a} to {b} years", a=a, b=b) for a, b in itertools.pairwise(years)}
+    return bands | {f"{years[-1]} years and more": t("{a} years and more", a=years[-1])}
 
 
 def _losses(outcome: Array, chance: Array) -> Array:

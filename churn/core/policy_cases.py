@@ -26,7 +26,7 @@ from churn.core.language import mark, t
 from churn.core.limits import Budget, Earlier, Spending
 from churn.core.money import show
 from churn.core.policy import FLAGS, ROLES, WORDS, Case, Policy
-from churn.core.policy_words import named
+from churn.core.words import named
 
 MOST_CASES = 500
 PLENTY = 10**12  # minor units of budget: money is no limit of a case

@@ -29,7 +29,8 @@ from churn.core.policy import (
     conditions,
     is_inside,
 )
-from churn.core.policy_words import Other, edge, in_words, named, named_all, written
+from churn.core.policy_words import Other, edge, in_words, named_all, written
+from churn.core.words import named
 
 WINDOWED = ("rolling_cap", "redemptions", "refund_outage", "refund_double_bill", "late_fee")  # count over days
 REQUIRED = ("rolling_cap", "counter_offers", "horizon", "discount_rate")  # every case needs an answer

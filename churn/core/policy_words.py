@@ -12,9 +12,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from churn.core.language import current, t, tc
+from churn.core.language import current, t
 from churn.core.policy import Box, Range
-from churn.core.words import plain
+from churn.core.words import named
 
 SPOKEN = (
     "contact_reason",
@@ -27,13 +27,6 @@ _GIVEN = re.compile(r"given in (\d+) days")
 
 class Other(frozenset[str]):
     """Any word but these, or none."""
-
-
-def named(code: str) -> str:
-    """An effect, unit, role, instrument or condition: `rolling_cap`, in German `Deckel je Kunde`."""
-    in_english = plain(code)
-    said = tc("code", in_english)
-    return code if said == in_english else said
 
 
 def named_all(codes: Iterable[str]) -> str:

@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from churn.core.language import number, t
+
 VIEWS = ("customers", "subscriptions", "contacts", "invoices", "usage", "change_events", "concessions")
 # Who is asked first where several could give a view: the CRM for people, billing for money, the help desk for contacts.
 FIRST = {
@@ -139,21 +141,29 @@ def givers(sources: Mapping[str, Source], chosen: Chosen) -> dict[str, str]:
     """view → source, for every view of the contract that a chosen source gives. Raises BadMapping."""
     unknown = [name for name in chosen.schemas if name not in sources]
     if unknown or not chosen.schemas:
-        said = f"There is no source {', '.join(sorted(unknown))}" if unknown else "Choose at least one source"
-        raise BadMapping(f"{said}; there are {', '.join(sorted(sources))}.")
+        there = ", ".join(sorted(sources))
+        if unknown:
+            raise BadMapping(
+                t("There is no source {names}; there are {known}.", names=_listed(sorted(unknown)), known=there)
+            )
+        raise BadMapping(t("Choose at least one source; there are {known}.", known=there))
     given: dict[str, str] = {}
     for view in VIEWS:
         able = [name for name in chosen.schemas if view in sources[name].gives]
         wanted = chosen.takes.get(view)
         if wanted is not None and wanted not in able:
-            raise BadMapping(f"{wanted} gives no {view}; {', '.join(able) or 'none of those chosen'} could.")
+            others = ", ".join(able) or t("none of those chosen")
+            raise BadMapping(t("{source} gives no {view}; {others} could.", source=wanted, view=view, others=others))
         order = FIRST.get(view, ())
         ranked = sorted(able, key=lambda name: order.index(name) if name in order else len(order))
         if ranked:
             given[view] = wanted or ranked[0]
     if "customers" not in given:
         raise BadMapping(
-            f"{_listed(chosen.schemas)} cannot say who the customers are: choose a source that can as well."
+            t(
+                "{sources} cannot say who the customers are: choose a source that can as well.",
+                sources=_listed(chosen.schemas),
+            )
         )
     return given
 
@@ -166,15 +176,17 @@ def keys_of(sources: Mapping[str, Source], chosen: Chosen) -> dict[str, str]:
         keys = sources[name].keys
         if not keys:
             if name in chosen.keys:
-                raise BadMapping(f"{name} has no key to choose.")
+                raise BadMapping(t("{source} has no key to choose.", source=name))
             continue
         alone = ALONE.get(name)
         usual = alone if people == name and alone else next((key for key in keys if key != "id"), keys[0])
         key = chosen.keys.get(name, usual)
         if key not in keys:
-            raise BadMapping(f"{name} cannot be joined by {key!r}; there are {', '.join(keys)}.")
+            raise BadMapping(
+                t("{source} cannot be joined by '{key}'; there are {keys}.", source=name, key=key, keys=_listed(keys))
+            )
         if people == name and key != alone:
-            raise BadMapping(f"{name} gives the customers, so they go by {alone}.")
+            raise BadMapping(t("{source} gives the customers, so they go by {key}.", source=name, key=alone))
         found[name] = key
     return found
 
@@ -197,7 +209,7 @@ def title_of(sources: Mapping[str, Source], chosen: Chosen) -> str:
     """The mapping in a few words: which source gives what."""
     given = givers(sources, chosen)
     by = {name: [view for view, giver in given.items() if giver == name] for name in chosen.schemas}
-    return "; ".join(f"{sources[name].title}: {', '.join(views) or 'nothing'}" for name, views in by.items())
+    return "; ".join(f"{sources[name].title}: {', '.join(views) or t('nothing')}" for name, views in by.items())
 
 
 def command_of(chosen: Chosen, act: str) -> str:
@@ -220,10 +232,13 @@ def wanting(source: Source, schema: str, there: Mapping[str, Mapping[str, str]])
                     schema,
                     table,
                     None,
-                    "table",
+                    t("table"),
                     None,
-                    f"The table {schema}.{table} is missing: let the sync bring it. Where there is nothing of the "
-                    "kind, an empty one will do:",
+                    t(
+                        "The table {table} is missing: let the sync bring it. Where there is nothing of the "
+                        "kind, an empty one will do:",
+                        table=f"{schema}.{table}",
+                    ),
                     f"CREATE TABLE {_quoted(schema)}.{_quoted(table)} ({listed});",
                 )
             )
@@ -239,25 +254,27 @@ def slow(source: Source, schema: str, tables: Mapping[str, tuple[int, Sequence[s
     for table, column in source.indexes:
         rows, indexed = tables.get(table, (0, ()))
         if rows >= ROWS_WORTH_AN_INDEX and column not in indexed:
-            sentence = (
-                f"{schema}.{table} has about {rows:,} rows and no index on {column}: it would be read whole, often."
-            )
+            sentence = t(
+                "{table} has about {n} rows and no index on {column}: it would be read whole, often.",
+                table=f"{schema}.{table}", n=number(rows), column=column,
+            )  # fmt: skip
             mend = f"CREATE INDEX CONCURRENTLY ON {_quoted(schema)}.{_quoted(table)} ({_quoted(column)});"
-            found.append(Wanting(schema, table, column, "an index", None, sentence, mend))
+            found.append(Wanting(schema, table, column, t("an index"), None, sentence, mend))
     return found
 
 
 def _lacking(schema: str, table: str, column: str, kind: str, is_now: str | None) -> Wanting:
     where, alter = f"{schema}.{table}.{column}", f"ALTER TABLE {_quoted(schema)}.{_quoted(table)}"
     if is_now is None:
-        sentence = (
-            f"The column {where} ({kind}) is missing: let the sync bring it. If never filled, an empty one will do:"
-        )
+        sentence = t(
+            "The column {column} ({type}) is missing: let the sync bring it. If never filled, an empty one will do:",
+            column=where, type=kind,
+        )  # fmt: skip
         mend = f"{alter} ADD COLUMN {_quoted(column)} {kind};"
     else:
-        sentence = f"The column {where} is {is_now} and must be {kind}."
+        sentence = t("The column {column} is {type} and must be {wanted}.", column=where, type=is_now, wanted=kind)
         if is_now == "timestamp":
-            sentence += " Say in which zone its times are; UTC is what sync tools write:"
+            sentence += " " + t("Say in which zone its times are; UTC is what sync tools write:")
         mend = f"{alter} ALTER COLUMN {_quoted(column)} TYPE {kind} USING {_cast(column, kind, is_now)};"
     return Wanting(schema, table, column, kind, is_now, sentence, mend)
 

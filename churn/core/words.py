@@ -128,6 +128,13 @@ def spoken(code: str) -> str:
     return tc("code", plain(code))
 
 
+def named(code: str) -> str:
+    """A code as it stands in a table: in English letter for letter, in other languages in words."""
+    in_english = plain(code)
+    said = tc("code", in_english)
+    return code if said == in_english else said
+
+
 def plain(code: str) -> str:
     """A code as words of its own language: `move_home` and `MoveHome` → `move home`; short capitals stay (`TV`)."""
     parted = "".join(f" {c}" if c.isupper() and i and code[i - 1].islower() else c for i, c in enumerate(code))

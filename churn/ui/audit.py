@@ -12,11 +12,12 @@ import streamlit as st
 from churn import audit, store
 from churn.audit import Event
 from churn.core import words
+from churn.core.language import ENGLISH, mark, number, speaking, t
 from churn.ui.gate import Session
 from churn.ui.pieces import heading, plain, reading
 from churn.ui.takeaway import takeaway
 
-DAYS = {"1": "today", "7": "7 days", "30": "30 days", "365": "a year"}
+DAYS = {"1": mark("today"), "7": mark("7 days"), "30": mark("30 days"), "365": mark("a year")}
 ACTS = (
     "searched", "saw", "revealed", "exported", "gave", "reversed", "clawed_back", "refused", "asked", "approved",
     "countered", "declined", "used", "expired", "withdrawn", "drafted", "published", "proposed", "confirmed", "closed",
@@ -28,7 +29,7 @@ MOST = 2_000
 def show_audit(session: Session) -> None:
     """Filters, what was done, alarms and seals."""
     since, until, asked = _filters(session)
-    with reading("The audit"):
+    with reading(t("The audit")):
         found = audit.trail(session.database, session.me, since=since, until=until, most=MOST, **asked)
         _alerts(session)
         _list(session, found)
@@ -38,20 +39,27 @@ def show_audit(session: Session) -> None:
 def _filters(session: Session) -> tuple[datetime, datetime, dict[str, str | None]]:
     period, person, act, subject = st.columns([2, 2, 2, 2], vertical_alignment="bottom")
     days = period.segmented_control(
-        "Period", list(DAYS), default="7", required=True, format_func=DAYS.__getitem__, key="days", bind="query-params"
-    )
+        t("Period"), list(DAYS), default="7", required=True, format_func=lambda one: t(DAYS[one]), key="days",
+        bind="query-params",
+    )  # fmt: skip
     with session.database.transaction(session.me) as connection:
         names = {one.staff_id: one.name for one in store.desk_staff(connection)}
     who = person.selectbox(
-        "Person", list(names), index=None, placeholder="everybody", key="person_asked", bind="query-params",
+        t("Person"), list(names), index=None, placeholder=t("everybody"), key="person_asked", bind="query-params",
         format_func=lambda key: f"{names.get(key, key)} · {key}",
     )  # fmt: skip
     what = act.selectbox(
-        "Act", ACTS, index=None, placeholder="everything", key="act", bind="query-params", format_func=words.spoken
+        t("Act"),
+        ACTS,
+        index=None,
+        placeholder=t("everything"),
+        key="act",
+        bind="query-params",
+        format_func=words.spoken,
     )
     about = subject.text_input(
-        "Account, request, policy …", key="subject", placeholder="any", max_chars=80, bind="query-params",
-        help="The key it was about: a customer's account, a request, a policy's number, a page.",
+        t("Account, request, policy …"), key="subject", placeholder=t("any"), max_chars=80, bind="query-params",
+        help=t("The key it was about: a customer's account, a request, a policy's number, a page."),
     )  # fmt: skip
     today = store.local_day(session.clock, session.company.time_zone)
     first = today - timedelta(days=int(str(days)) - 1)
@@ -67,31 +75,43 @@ def _alerts(session: Session) -> None:
     for alert in audit.alerts(session.database, session.me):
         when = words.moment(alert.hour, session.company.time_zone)
         st.warning(
-            f"{plain(alert.staff_id)} {words.spoken(alert.act)} {alert.times:,} customers in the hour of {when}: "
-            f"the limit of {alert.per_hour:,} was reached. Ask why.",
+            t(
+                "{who} {act} {n} customers in the hour of {when}: the limit of {limit} was reached. Ask why.",
+                who=plain(alert.staff_id),
+                act=words.spoken(alert.act),
+                n=number(alert.times),
+                when=when,
+                limit=number(alert.per_hour),
+            ),
             icon=":material/person_alert:",
         )
 
 
 def _list(session: Session, found: list[Event]) -> None:
     if not found:
-        st.info("Nothing was done, seen or refused like that in this time. Widen the period.", icon=":material/inbox:")
+        st.info(
+            t("Nothing was done, seen or refused like that in this time. Widen the period."), icon=":material/inbox:"
+        )
         return
     frame = _frame(found, session.company.time_zone)
-    more = f"the newest {MOST:,} of more" if len(found) == MOST else f"{len(found):,}"
-    heading(f"What was done · {more}", help="Grants, refusals and the audit's own rows together, newest first.")
+    more = t("the newest {n} of more", n=number(MOST)) if len(found) == MOST else number(len(found))
+    heading(
+        t("What was done · {n}", n=more), help=t("Grants, refusals and the audit's own rows together, newest first.")
+    )
     st.dataframe(
-        frame, hide_index=True, alt="What was done, by whom, about what, newest first",
-        column_config={"when": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss")},
+        frame, hide_index=True, alt=t("What was done, by whom, about what, newest first"),
+        column_config={name: words.spoken(name) for name in frame.columns}
+        | {"when": st.column_config.DatetimeColumn(words.spoken("when"), format="YYYY-MM-DD HH:mm:ss")},
     )  # fmt: skip
-    takeaway(session, "audit", "audit", frame)
+    with speaking(ENGLISH):
+        takeaway(session, "audit", "audit", _frame(found, session.company.time_zone))
 
 
 def _frame(found: list[Event], zone: str) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "when": [event.happened_at.astimezone(ZoneInfo(zone)) for event in found],
-            "who": [event.staff_id or "a job" for event in found],
+            "who": [event.staff_id or t("a job") for event in found],
             "did": [words.spoken(event.act) for event in found],
             "about": [event.subject_kind or "" for event in found],
             "key": [event.subject or "" for event in found],
@@ -104,21 +124,34 @@ def _frame(found: list[Event], zone: str) -> pd.DataFrame:
 
 def _seals(session: Session) -> None:
     heading(
-        "Seals", help="Every minute what was written down is sealed in a chain; a changed or missing row breaks it."
+        t("Seals"),
+        help=t("Every minute what was written down is sealed in a chain; a changed or missing row breaks it."),
     )
-    with reading("The seals"):
+    with reading(t("The seals")):
         newest = audit.seals(session.database, session.me, most=1)
         if not newest:
-            st.caption("Nothing is sealed yet: `serve` does it every minute, `python3 -m churn audit seal` now.")
+            st.caption(t("Nothing is sealed yet: `serve` does it every minute, `python3 -m churn audit seal` now."))
             return
         when = words.moment(newest[0].sealed_at, session.company.time_zone)
-        st.caption(f"The newest of {newest[0].seal_id:,} seals is of {when}. Keep its root off this host:")
+        st.caption(
+            t(
+                "The newest of {n} seals is of {when}. Keep its root off this host:",
+                n=number(newest[0].seal_id),
+                when=when,
+            )
+        )
         st.code(newest[0].root, language=None)
-        if st.button("Verify every seal", icon=":material/verified:"):
-            with st.spinner("Comparing every sealed row …"):
+        if st.button(t("Verify every seal"), icon=":material/verified:", key="verify"):
+            with st.spinner(t("Comparing every sealed row …")):
                 faults = audit.verify(session.database, session.me)
             if not faults:
-                st.success("Every sealed row is as it was.", icon=":material/verified:")
+                st.success(t("Every sealed row is as it was."), icon=":material/verified:")
             for fault in faults[:100]:
-                row = f" row {fault.id}" if fault.id is not None else ""
-                st.error(f"Seal {fault.seal_id}, {fault.table_name}{row}: {fault.problem}.", icon=":material/gpp_bad:")
+                st.error(_broken(fault), icon=":material/gpp_bad:")
+
+
+def _broken(fault: audit.Fault) -> str:
+    told = {"seal": fault.seal_id, "table": fault.table_name, "problem": t(fault.problem)}
+    if fault.id is None:
+        return t("Seal {seal}, {table}: {problem}.", **told)
+    return t("Seal {seal}, {table} row {row}: {problem}.", row=fault.id, **told)

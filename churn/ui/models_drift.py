@@ -8,15 +8,23 @@ import streamlit as st
 from churn.core import charts_models as charts
 from churn.core import words
 from churn.core.drift import DRIFTED, MOVED, chance_alone
+from churn.core.feature_names import name_of
+from churn.core.language import mark, number, t, tn
+from churn.core.model_words import bin_in_words, grade_in_words
 from churn.model_reports import Version
 from churn.ui.gate import Session
-from churn.ui.pieces import heading
+from churn.ui.pieces import chart, heading
 from churn.ui.takeaway import takeaway
 
-HOW = (
-    f"Population stability index over the tenths of training; below {MOVED} steady, up to {DRIFTED} moved, above "
+HOW = mark(
+    "Population stability index over the tenths of training; below {moved} steady, up to {drifted} moved, above "
     "drifted (dashed)."
 )
+
+SCORE = {
+    "moved": mark("Its chances have moved: {psi}. Look at the columns below; train anew if it stays."),
+    "drifted": mark("Its chances have drifted: {psi}. Look at the columns below; train anew if it stays."),
+}
 
 
 def show_drift(session: Session, shown: Version, drift: pd.DataFrame, by_day: pd.DataFrame) -> None:
@@ -24,10 +32,12 @@ def show_drift(session: Session, shown: Version, drift: pd.DataFrame, by_day: pd
     measured = drift[drift["psi"].notna()]
     if measured.empty:
         st.info(
-            "Not measured: the nightly job (`python3 -m churn data`) measures models in use; effect is never measured, "
-            "as what it learns from settles 90 days later."
+            t(
+                "Not measured: the nightly job (`python3 -m churn data`) measures models in use; effect is never "
+                "measured, as what it learns from settles 90 days later."
+            )
             if shown.kind == "effect" or shown.status != "current"
-            else "Not measured yet: the nightly job does it, or `python3 -m churn data` now.",
+            else t("Not measured yet: the nightly job does it, or `python3 -m churn data` now."),
             icon=":material/inbox:",
         )
         return
@@ -36,24 +46,23 @@ def show_drift(session: Session, shown: Version, drift: pd.DataFrame, by_day: pd
     flagged = columns[columns["grade"] == "drifted"]
     for row in score.itertuples():
         if row.grade == "steady":
-            st.success(f"Its chances are steady: {row.psi:.3f}.", icon=":material/check_circle:")
+            st.success(t("Its chances are steady: {psi}.", psi=number(row.psi, 3)), icon=":material/check_circle:")
         else:
             st.warning(
-                f"Its chances have {row.grade}: {row.psi:.3f}. Look at the columns below; train anew if it stays.",
+                t(SCORE[row.grade], psi=number(row.psi, 3)),
                 icon=":material/moving:",
             )
     _summary(measured, columns, flagged)
-    st.altair_chart(charts.drift(columns), key="drift", alt=_said(flagged))
+    chart(charts.drift(columns), key="drift", alt=_said(flagged))
     name = st.selectbox(
-        "Column", list(measured["column_name"]), key="column", bind="query-params",
-        format_func=lambda one: f"{one.replace('_', ' ')}",
+        t("Column"), list(measured["column_name"]), key="column", bind="query-params", format_func=name_of,
     )  # fmt: skip
     chosen = measured[measured["column_name"] == name]
     if len(chosen):
         _bins(chosen.iloc[0])
     if len(by_day) > 1:
-        heading("Day by day")
-        st.altair_chart(charts.drift_by_day(by_day), key="drift-by-day", alt=_said_by_day(by_day))
+        heading(t("Day by day"), help=t("Population stability index of each night’s scores and columns."))
+        chart(charts.drift_by_day(by_day), key="drift-by-day", alt=_said_by_day(by_day))
     table = measured[["column_name", "is_score", "psi", "grade", "customers_then", "customers_now", "measured_on"]]
     takeaway(session, "models", f"{shown.kind}-drift", table)
 
@@ -63,41 +72,63 @@ def _summary(measured: pd.DataFrame, columns: pd.DataFrame, flagged: pd.DataFram
     moved = int((columns["grade"] == "moved").sum())
     noise = chance_alone(len(first["names"]), int(first["customers_then"]), int(first["customers_now"]))
     st.caption(
-        f"{words.count(len(flagged), 'column')} drifted, {moved} moved, of {len(columns)}, on "
-        f"{first['measured_on']:%-d %B %Y}: {int(columns['customers_now'].max()):,} of today against up to "
-        f"{int(columns['customers_then'].max()):,} of training. {HOW} Chance alone gives about {noise:.3f}. "
-        "What happened to everybody in the last months (events, a plan begun) drifts by its nature."
+        tn(
+            len(flagged),
+            "{n} column drifted, {moved} moved, of {all}, on {day}: {now} of today against up to {then} of training. "
+            "{how} Chance alone gives about {noise}. What happened to everybody in the last months (events, a plan "
+            "begun) drifts by its nature.",
+            "{n} columns drifted, {moved} moved, of {all}, on {day}: {now} of today against up to {then} of training. "
+            "{how} Chance alone gives about {noise}. What happened to everybody in the last months (events, a plan "
+            "begun) drifts by its nature.",
+            moved=moved,
+            all=len(columns),
+            day=words.full_day(first["measured_on"]),
+            now=number(int(columns["customers_now"].max())),
+            then=number(int(columns["customers_then"].max())),
+            how=t(HOW, moved=number(MOVED, 1), drifted=number(DRIFTED, 2)),
+            noise=number(noise, 3),
+        )
     )
 
 
 def _said(flagged: pd.DataFrame) -> str:
     if flagged.empty:
-        return "Population stability index by column: none above 0.25."
-    return f"Drifted: {', '.join(f'{row.column_name} {row.psi:.2f}' for row in flagged.itertuples())}."
+        return t("Population stability index by column: none above {limit}.", limit=number(DRIFTED, 2))
+    told = ", ".join(f"{name_of(row.column_name)} {number(row.psi, 2)}" for row in flagged.itertuples())
+    return t("Drifted: {columns}.", columns=told)
 
 
 def _said_by_day(by_day: pd.DataFrame) -> str:
-    last = by_day.iloc[-1].rename({"score_psi": "chances", "worst_psi": "the most moved column"})
-    told = ", ".join(
-        f"{what} {last[what]:.3f}" for what in ("chances", "the most moved column") if pd.notna(last[what])
-    )
-    return f"Population stability index on {len(by_day)} days; the last: {told}."
+    last = by_day.iloc[-1]
+    named = {"score_psi": t("chances"), "worst_psi": t("the most moved column")}
+    told = ", ".join(f"{said} {number(last[what], 3)}" for what, said in named.items() if pd.notna(last[what]))
+    return t("Population stability index on {n} days; the last: {told}.", n=len(by_day), told=told)
 
 
 def _bins(row: pd.Series) -> None:
-    both = [("at training", row["shares_then"]), ("today", row["shares_now"])]
+    then, now = t("at training"), t("today")
+    both = [(then, row["shares_then"]), (now, row["shares_now"])]
     frame = pd.DataFrame(
         [
-            {"bin": name, "when": when, "share": share}
+            {"bin": bin_in_words(name), "when": when, "share": share}
             for when, shares in both
             for name, share in zip(row["names"], shares, strict=True)
         ]
     )
     largest = frame.pivot_table(index="bin", columns="when", values="share", sort=False)
-    change = (largest["today"] - largest["at training"]).abs().idxmax()
-    st.altair_chart(
-        charts.then_and_now(frame), key="bins",
-        alt=f"{row['column_name']}: {change} from {largest.loc[change, 'at training']:.0%} to "
-        f"{largest.loc[change, 'today']:.0%}.",
+    change = (largest[now] - largest[then]).abs().idxmax()
+    chart(
+        charts.then_and_now(frame, then, now), key="bins",
+        alt=t(
+            "{column}: {bin} from {then} to {now}.", column=name_of(row["column_name"]), bin=change,
+            then=words.exact_percent(largest.loc[change, then], 0),
+            now=words.exact_percent(largest.loc[change, now], 0),
+        ),
     )  # fmt: skip
-    st.caption(f"Index {row['psi']:.3f}, {row['grade']}. Words fewer than 10 customers have are 'any other'.")
+    st.caption(
+        t(
+            "Index {psi}, {grade}. Words fewer than 10 customers have are 'any other'.",
+            psi=number(row["psi"], 3),
+            grade=grade_in_words(row["grade"]),
+        )
+    )

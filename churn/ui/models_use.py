@@ -9,6 +9,8 @@ import streamlit as st
 
 from churn import model_reports
 from churn.core import words
+from churn.core.language import ENGLISH, mark, number, speaking, t
+from churn.core.model_words import status_in_words
 from churn.model_reports import Version
 from churn.refusals import Refusal
 from churn.ui.gate import Session
@@ -18,6 +20,10 @@ from churn.ui.takeaway import takeaway, written_down
 if TYPE_CHECKING:
     import psycopg
 
+RIVALRY = {
+    "gain": mark("Log loss of the champion less that of the challenger; above 0 the challenger is better."),
+    "standard error": mark("Of the gain, over the same customers."),
+}
 MAY_PROMOTE = ("leader", "analyst", "administrator")
 
 
@@ -27,31 +33,43 @@ def show_versions(session: Session, versions: list[Version]) -> None:
     if done:
         st.success(done, icon=":material/check_circle:")
     zone = session.company.time_zone
-    frame = pd.DataFrame(
-        [
-            {
-                "version": one.model_version, "status": one.status, "data up to": words.moment(one.data_as_of, zone),
-                "made": words.moment(one.created_at, zone), "by": one.created_by,
-                "in use from": words.moment(one.promoted_at, zone) if one.promoted_at else "",
-                "put there by": one.promoted_by or "", "refusal": one.refusal or "",
-            }
-            for one in versions
-        ]
+    frame = _every(versions, zone)
+    st.dataframe(
+        frame, hide_index=True, alt=t("Versions of this kind, newest first"),
+        column_config={name: words.spoken(name) for name in frame.columns},
     )  # fmt: skip
-    st.dataframe(frame, hide_index=True, alt="Versions of this kind, newest first")
-    takeaway(session, "models", f"{versions[0].kind}-all-versions", frame)
+    with speaking(ENGLISH):
+        takeaway(session, "models", f"{versions[0].kind}-all-versions", _every(versions, zone))
     candidates = [one for one in versions if one.status == "candidate"]
     _rivals(candidates, next((one for one in versions if one.status == "current"), None))
     _promotion(session, [one for one in versions if one.status in ("candidate", "retired")])
 
 
+def _every(versions: list[Version], zone: str) -> pd.DataFrame:
+    """A row a version: from which data, by whom it was made and put into use."""
+    return pd.DataFrame(
+        [
+            {
+                "version": one.model_version, "status": status_in_words(one.status),
+                "data up to": words.moment(one.data_as_of, zone), "made": words.moment(one.created_at, zone),
+                "by": one.created_by, "in use from": words.moment(one.promoted_at, zone) if one.promoted_at else "",
+                "put there by": one.promoted_by or "", "refusal": one.refusal or "",
+            }
+            for one in versions
+        ]
+    )  # fmt: skip
+
+
 def _rivals(candidates: list[Version], champion: Version | None) -> None:
-    heading("Champion and challenger", help="The one in use and a newer one on the same customers, seen by neither.")
+    heading(
+        t("Champion and challenger"),
+        help=t("The one in use and a newer one on the same customers, seen by neither."),
+    )
     told = [(one, one.metrics["rivalry"]) for one in candidates if one.metrics.get("rivalry")]
     told = [(one, of) for one, of in told if champion and of["champion"] == champion.model_version]
     if not told:
         st.caption(
-            "No candidate was judged beside the model in use. Survival, why and effect are not compared this way."
+            t("No candidate was judged beside the model in use. Survival, why and effect are not compared this way.")
         )
         return
     frame = pd.DataFrame(
@@ -65,7 +83,14 @@ def _rivals(candidates: list[Version], champion: Version | None) -> None:
             for one, of in told
         ]
     )  # fmt: skip
-    st.dataframe(frame, hide_index=True, alt="Each candidate against the model in use")
+    st.dataframe(
+        frame, hide_index=True, alt=t("Each candidate against the model in use"),
+        column_config={name: words.spoken(name) for name in frame.columns}
+        | {
+            name: st.column_config.Column(words.spoken(name), help=t(why))
+            for name, why in RIVALRY.items()
+        },
+    )  # fmt: skip
     for one, of in told:
         st.caption(_verdict(one, of))
 
@@ -73,45 +98,53 @@ def _rivals(candidates: list[Version], champion: Version | None) -> None:
 def _verdict(one: Version, of: dict[str, float]) -> str:
     errors = of["gain_in_errors"]
     if abs(errors) < 1:
-        said = "no win either way: less than one standard error"
+        said = mark("Version {version}: no win either way: less than one standard error in log loss on {n} customers.")
+    elif errors > 0:
+        said = mark("Version {version}: better by {errors} standard errors in log loss on {n} customers.")
     else:
-        said = f"{'better' if errors > 0 else 'worse'} by {abs(errors):.1f} standard errors"
-    seen = (
-        " The model in use has learned from part of the outcomes it is judged on here, which flatters it."
-        if of["has_seen_some"]
-        else ""
-    )
-    return f"Version {one.model_version}: {said} in log loss on {of['rows']:,} customers.{seen}"
+        said = mark("Version {version}: worse by {errors} standard errors in log loss on {n} customers.")
+    told = t(said, version=one.model_version, errors=number(abs(errors), 1), n=number(of["rows"]))
+    if not of["has_seen_some"]:
+        return told
+    seen = t("The model in use has learned from part of the outcomes it is judged on here, which flatters it.")
+    return f"{told} {seen}"
 
 
 def _promotion(session: Session, able: list[Version]) -> None:
-    heading("Put into use")
+    heading(t("Put into use"))
     if session.person.role not in MAY_PROMOTE:
-        st.caption("A leader, an analyst who did not make it, or an administrator puts a model into use.")
+        st.caption(t("A leader, an analyst who did not make it, or an administrator puts a model into use."))
         return
     if not able:
-        st.caption("There is no other version: `python3 -m churn train` makes a candidate.")
+        st.caption(t("There is no other version: `python3 -m churn train` makes a candidate."))
         return
     by_number = {one.model_version: one for one in able}
     number = st.selectbox(
-        "Version to use", list(by_number), key="to-use",
-        format_func=lambda key: f"{key} · {by_number[key].status} · made by {by_number[key].created_by}",
+        t("Version to use"), list(by_number), key="to-use",
+        format_func=lambda key: t(
+            "{version} · {status} · made by {who}", version=key, status=status_in_words(by_number[key].status),
+            who=by_number[key].created_by,
+        ),
     )  # fmt: skip
     one = by_number[number]
     if session.person.role == "analyst" and one.is_own:
-        st.info("You made this model; somebody else must put it into use.", icon=":material/lock:")
+        st.info(t("You made this model; somebody else must put it into use."), icon=":material/lock:")
         return
     if not one.can_be_loaded:
-        st.info("It was made with other libraries than are installed and could not be used.", icon=":material/block:")
+        st.info(
+            t("It was made with other libraries than are installed and could not be used."), icon=":material/block:"
+        )
         return
-    reason = st.text_input("Why", key="why-use", max_chars=300, placeholder="what speaks for it")
-    if st.button("Put into use", icon=":material/publish:", type="primary"):
+    reason = st.text_input(t("Why"), key="why-use", max_chars=300, placeholder=t("what speaks for it"))
+    if st.button(t("Put into use"), icon=":material/publish:", type="primary", key="put-into-use"):
         try:
             model_reports.promote(session.database, session.me, one.model_version, reason)
         except Refusal as refusal:
             st.error(str(refusal), icon=":material/block:")
             return
-        st.session_state["promoted"] = f"Version {one.model_version} is in use. The next scoring goes by it."
+        st.session_state["promoted"] = t(
+            "Version {version} is in use. The next scoring goes by it.", version=one.model_version
+        )
         st.rerun()
 
 
@@ -122,8 +155,8 @@ def show_card(
     card = model_reports.card(connection, shown, versions, drift)
     name = f"model-card-{shown.kind}-{shown.model_version}.md"
     st.download_button(
-        "Take the card", data=written_down(session, "models", name, card.encode), file_name=name, mime="text/markdown",
-        on_click="ignore", icon=":material/download:",
+        t("Take the card"), data=written_down(session, "models", name, card.encode), file_name=name,
+        mime="text/markdown", on_click="ignore", icon=":material/download:",
     )  # fmt: skip
     for part in card.split("\n\n"):
         if part.startswith("#"):

@@ -14,7 +14,7 @@ from churn.core.policy import COST_MODELS, FAULTS, FLAGS, LEVERS, ROLES, UNITS, 
 from churn.core.policy_cases import CasesUnreadable, Verdict, run_cases
 from churn.core.policy_problems import Problem, problems
 from churn.core.policy_table import columns_of, policy_of, tables_of
-from churn.core.policy_words import named
+from churn.core.words import named
 from churn.policies import default_policy
 from churn.policies.cases import parse_cases
 from churn.policies.stored import policy_version
@@ -116,7 +116,9 @@ def _tables(source: Policy, begun: int | None) -> tuple[dict[str, pd.DataFrame],
 def _config(name: str) -> dict[str, Any]:
     found: dict[str, Any] = {column: named(column) for column in columns_of(name)}
     found |= {
-        column: st.column_config.SelectboxColumn(named(column), options=list(options), format_func=named)
+        column: st.column_config.SelectboxColumn(
+            named(column), options=list(options), format_func=lambda one: named(str(one))
+        )
         for column, options in CHOICES[name].items()
     }
     if name == "rules":

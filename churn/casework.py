@@ -120,6 +120,7 @@ class Card:
     usual_risk: float | None
     outlook: Outlook | None
     troubles: tuple[str, ...]
+    economics: Economics  # what worth was reckoned with
     escalation: Escalation | None = None  # of their open contact
 
 
@@ -257,6 +258,7 @@ def reckon(
         usual_risk=usual_risk,
         outlook=ahead.outlook,
         troubles=(*map(str, models.troubles), *ahead.troubles, *trouble),
+        economics=economics,
     )
 
 

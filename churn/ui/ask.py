@@ -9,6 +9,7 @@ import streamlit as st
 from churn import casework, resume, store
 from churn.casework import Card
 from churn.core import words
+from churn.core.language import mark, t
 from churn.core.money import show, to_major, to_minor
 from churn.core.question import Ask
 from churn.core.talk import apology, needs_questions
@@ -17,18 +18,21 @@ from churn.ui.call import SKIPPED, OnCall, remember
 from churn.ui.gate import Session
 from churn.ui.pieces import heading, plain, reading
 
-FAULTS = {"ours": "ours", "shared": "shared", "theirs": "theirs", "none": "nobody’s"}
+FAULTS = {"ours": mark("ours"), "shared": mark("shared"), "theirs": mark("theirs"), "none": mark("nobody’s")}
 IN_KIND = {
-    "fix": "put it right", "right_size": "a plan that fits", "pause": "a pause", "fee_waiver": "a fee waived",
-    "free_month": "a free month",
-}  # fmt: skip
+    "fix": mark("put it right"),
+    "right_size": mark("a plan that fits"),
+    "pause": mark("a pause"),
+    "fee_waiver": mark("a fee waived"),
+    "free_month": mark("a free month"),
+}
 
 
 def take_reason(session: Session, card: Card, call: OnCall) -> None:
     """Why they call and whose fault it is; an apology in four steps where it is ours."""
     likely = [why.reason for why in card.why]
     if call.reasons is None:
-        with reading("The reasons people call for"), session.database.transaction(session.me) as connection:
+        with reading(mark("The reasons people call for")), session.database.transaction(session.me) as connection:
             call.reasons = tuple(store.contact_reasons(connection))
     known = call.reasons or ()
     options = dict.fromkeys([*(reason for reason in likely if reason in known or not known), *known])
@@ -38,19 +42,20 @@ def take_reason(session: Session, card: Card, call: OnCall) -> None:
     remember(f"fault-{call.case_id}", call.fault)
     reason, fault = st.columns([5, 5])
     call.contact_reason = reason.selectbox(
-        "Why they call",
+        t("Why they call"),
         list(options),
         index=None,
         format_func=words.spoken,
-        placeholder="Hear it first, then choose",
+        placeholder=t("Hear it first, then choose"),
         key=f"reason-{call.case_id}",
     )
     call.fault = fault.segmented_control(
-        "Whose fault", list(FAULTS), format_func=FAULTS.__getitem__, key=f"fault-{call.case_id}"
+        t("Whose fault"), list(FAULTS), format_func=lambda fault: t(FAULTS[fault]), key=f"fault-{call.case_id}"
     )
     if call.fault == "ours":
         scene = casework.scene_of(card.facts, card.company)
-        steps = [f"**{step}** “{plain(sentence)}”" for step, sentence in apology(scene, call.contact_reason)]
+        said = apology(scene, call.contact_reason)
+        steps = [f"**{step}** {t('“{said}”', said=plain(sentence))}" for step, sentence in said]
         st.markdown(("  \n" if call.ask is None else " ").join(steps), anchors=False)
 
 
@@ -61,24 +66,26 @@ def take_ask(card: Card, call: OnCall) -> None:
         _answered(call, call.ask, currency)
         return
     with st.container(border=True, key="ask_first", gap="xsmall"):
-        heading("Ask first", help="What would put it right, in their words, before any offer is shown.")
-        st.markdown(" · ".join(f"“{plain(asked)}”" for asked in needs_questions(call.contact_reason)), anchors=False)
+        heading(t("Ask first"), help=t("What would put it right, in their words, before any offer is shown."))
+        asked = (t("“{said}”", said=plain(question)) for question in needs_questions(call.contact_reason))
+        st.markdown(" · ".join(asked), anchors=False)
         with st.form(f"ask-{call.case_id}", border=False):
             left, right = st.columns(2)
             left.number_input(
-                f"In money ({currency})", min_value=0.0, max_value=100_000.0, value=None, step=5.0,
+                t("In money ({currency})", currency=currency), min_value=0.0, max_value=100_000.0, value=None, step=5.0,
                 key=f"ask-amount-{call.case_id}",
             )  # fmt: skip
             right.selectbox(
-                "Or in kind", list(IN_KIND), index=None, format_func=IN_KIND.__getitem__, key=f"ask-kind-{call.case_id}"
-            )
+                t("Or in kind"), list(IN_KIND), index=None, format_func=lambda kind: t(IN_KIND[kind]),
+                placeholder=t("Choose an option"), key=f"ask-kind-{call.case_id}",
+            )  # fmt: skip
             with st.container(horizontal=True, gap="small"):
                 st.form_submit_button(
-                    "Show what I can say yes to", type="primary", shortcut="Ctrl+Enter", on_click=_told,
+                    t("Show what I can say yes to"), type="primary", shortcut="Ctrl+Enter", on_click=_told,
                     args=(call, currency),
                 )  # fmt: skip
                 st.form_submit_button(
-                    "Skip: they will not say", key=f"skip-{call.case_id}", shortcut="Alt+K", on_click=_skipped,
+                    t("Skip: they will not say"), key=f"skip-{call.case_id}", shortcut="Alt+K", on_click=_skipped,
                     args=(call,),
                 )  # fmt: skip
 
@@ -108,11 +115,11 @@ def _is_something(call: OnCall) -> bool:
 
 
 def _answered(call: OnCall, ask: Ask, currency: str) -> None:
-    asked = "skipped" if ask.is_skipped else _said(ask, currency)
+    asked = t("skipped") if ask.is_skipped else _said(ask, currency)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="their_ask"):
-        st.markdown(f"Their ask: **{plain(asked)}**", width="content", anchors=False)
+        st.markdown(t("Their ask: **{ask}**", ask=plain(asked)), width="content", anchors=False)
         st.button(
-            "Change", key=f"again-{call.case_id}", type="tertiary", on_click=_ask_again, args=(call, currency),
+            t("Change"), key=f"again-{call.case_id}", type="tertiary", on_click=_ask_again, args=(call, currency),
             disabled=call.is_settled or call.is_closed,
         )  # fmt: skip
 
@@ -127,5 +134,8 @@ def _ask_again(call: OnCall, currency: str) -> None:
 
 
 def _said(ask: Ask, currency: str) -> str:
-    parts = [show(ask.amount, currency)] if ask.amount else []
-    return " and ".join([*parts, *([IN_KIND.get(ask.in_kind, words.spoken(ask.in_kind))] if ask.in_kind else [])])
+    money = show(ask.amount, currency) if ask.amount else ""
+    if not ask.in_kind:
+        return money
+    kind = t(IN_KIND[ask.in_kind]) if ask.in_kind in IN_KIND else words.spoken(ask.in_kind)
+    return t("{first} and {last}", first=money, last=kind) if money else kind

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import streamlit as st
 
 from churn.core.grants import Entry
+from churn.core.language import t
 from churn.core.money import show
 from churn.core.question import Ask
 from churn.core.words import spoken
@@ -61,13 +62,16 @@ class OnCall:
 
     def gave(self, entry: Entry, what: str | None = None) -> None:
         """Something was given in this call: say so. What was owed settles nothing: a fresh offer follows it."""
-        amount = f"{show(entry.amount, entry.currency)} " if entry.amount else ""
-        said = what or f"{amount}{spoken(entry.instrument)}"
+        money = show(entry.amount, entry.currency)
+        kind = spoken(entry.instrument)
+        given = t("{money} {instrument}", money=money, instrument=kind) if entry.amount else kind
+        said = what or given
         self.given = [*(one for one in self.given if one.entry_id != entry.entry_id), entry]
         self.unsure = None
         if _is_owed(entry):
             self.made_for = None
-        self.said = ("given", f"{said[:1].upper()}{said[1:]}: given and recorded as entry {entry.entry_id}.")
+        said = f"{said[:1].upper()}{said[1:]}"
+        self.said = ("given", t("{what}: given and recorded as entry {entry}.", what=said, entry=entry.entry_id))
 
     @property
     def is_settled(self) -> bool:

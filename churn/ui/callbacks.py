@@ -12,28 +12,29 @@ import streamlit as st
 from churn import callbacks, store
 from churn.callbacks import Candidate, Held, HoldsOne, NotHeld, Progress, Taken
 from churn.core import words
+from churn.core.language import current, mark, number, t, tn
 from churn.core.money import to_major
 from churn.core.say import Opening
 from churn.ui.gate import Session
-from churn.ui.pieces import flags, heading, plain
+from churn.ui.pieces import day_order, flags, heading, plain
 from churn.ui.reveal import number_to_ring
 
 if TYPE_CHECKING:
     import psycopg
 
 MOST_SHOWN = 10
-SORTS = {"gain": "expected gain", "worth": "worth", "stays": "rise in staying"}
+SORTS = {"gain": mark("expected gain"), "worth": mark("worth"), "stays": mark("rise in staying")}
 ENDINGS = (
-    ("reached", "Reached, undecided", "Alt+1"),
-    ("kept", "Reached, stays", "Alt+2"),
-    ("left", "Reached, leaves", "Alt+3"),
-    ("no_answer", "No answer", "Alt+4"),
+    ("reached", mark("Reached, undecided"), "Alt+1"),
+    ("kept", mark("Reached, stays"), "Alt+2"),
+    ("left", mark("Reached, leaves"), "Alt+3"),
+    ("no_answer", mark("No answer"), "Alt+4"),
 )
-NOT_MADE = (
+NOT_MADE = mark(
     "The queue is empty: it is made every night from the scores, by `python3 -m churn callbacks`. "
     "If it ran, nobody is worth a call today."
 )
-ALL_DONE = "Everybody worth a call has been rung or is on the line. Who did not answer comes back tomorrow."
+ALL_DONE = mark("Everybody worth a call has been rung or is on the line. Who did not answer comes back tomorrow.")
 
 
 def show_callbacks(session: Session) -> None:
@@ -48,7 +49,7 @@ def show_callbacks(session: Session) -> None:
     if held is not None:
         _held(session, held)
     elif not standing.shown + standing.likely:
-        st.info(NOT_MADE if standing.as_of is None else ALL_DONE, icon=":material/task_alt:")
+        st.info(t(NOT_MADE if standing.as_of is None else ALL_DONE), icon=":material/task_alt:")
     else:
         _queue(session, standing)
 
@@ -56,21 +57,28 @@ def show_callbacks(session: Session) -> None:
 def _progress(session: Session, standing: Progress) -> None:
     done = sum(count for what, count in standing.today.items() if what != "released")
     waiting = standing.shown + standing.likely
-    parts = [f"{done:,} done today, {standing.mine:,} by you", f"{waiting:,} waiting", f"{standing.held:,} on the line"]
+    parts = [
+        t("{n} done today, {mine} by you", n=number(done), mine=number(standing.mine)),
+        t("{n} waiting", n=number(waiting)),
+        t("{n} on the line", n=number(standing.held)),
+    ]
     if kept := standing.today.get("kept"):
-        parts.append(f"{kept:,} stay")
+        parts.append(t("{n} stay", n=number(kept)))
     st.progress(done / max(done + waiting + standing.held, 1), text=" · ".join(parts))
     if standing.as_of is not None:
         st.caption(
-            f"Ranked by what a call may gain over not ringing, the offer and the call paid; modelled from scores of "
-            f"{words.moment(standing.as_of, session.company.time_zone)}, worth over 36 months."
+            t(
+                "Ranked by what a call may gain over not ringing, the offer and the call paid; modelled from scores of "
+                "{moment}, worth over 36 months.",
+                moment=words.moment(standing.as_of, session.company.time_zone),
+            )
         )
 
 
 def _queue(session: Session, standing: Progress) -> None:
     order = st.segmented_control(
-        "Sort by", list(SORTS), default="gain", required=True, format_func=SORTS.__getitem__, key="callback_sort",
-        bind="query-params",
+        t("Sort by"), list(SORTS), default="gain", required=True, format_func=lambda order: t(SORTS[order]),
+        key="callback_sort", bind="query-params",
     )  # fmt: skip
     with session.database.transaction(session.me) as connection:
         shown = callbacks.queue(connection, is_shown=True, order=str(order), most=MOST_SHOWN)
@@ -78,15 +86,21 @@ def _queue(session: Session, standing: Progress) -> None:
         openings = _openings(connection, session, [*shown, *likely])
     first = [*shown, *likely][0]
     st.button(
-        "Take the first", type="primary", icon=":material/call:", shortcut="Alt+N", key="take-first",
+        t("Take the first"), type="primary", icon=":material/call:", shortcut="Alt+N", key="take-first",
         on_click=_take, args=(session, first.customer_id),
     )  # fmt: skip
     if shown:
-        heading(f"Gain shown · {standing.shown:,}", help="The whole 90 % interval of the gain is above zero.")
+        heading(
+            t("Gain shown · {n}", n=number(standing.shown)),
+            help=t("The whole 90 % interval of the gain is above zero."),
+        )
     for candidate in shown:
         _row(session, candidate, openings)
     if likely:
-        heading(f"Gain likely, not shown · {standing.likely:,}", help="The gain's 90 % interval reaches below zero.")
+        heading(
+            t("Gain likely, not shown · {n}", n=number(standing.likely)),
+            help=t("The gain's 90 % interval reaches below zero."),
+        )
     for candidate in likely:
         _row(session, candidate, openings)
 
@@ -100,16 +114,17 @@ def _row(session: Session, candidate: Candidate, openings: dict[str, Opening]) -
             if opening is not None:
                 st.caption(plain(opening.ground))
         take.button(
-            "Take", key=f"take-{candidate.customer_id}", on_click=_take, args=(session, candidate.customer_id),
+            t("Take"), key=f"take-{candidate.customer_id}", on_click=_take, args=(session, candidate.customer_id),
             width="stretch",
         )  # fmt: skip
 
 
 def _who(candidate: Candidate) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"**{plain(candidate.name, 80)}** · account {plain(candidate.customer_id, 40)}", width="content")
+        account = t("account {account}", account=plain(candidate.customer_id, 40))
+        st.markdown(f"**{plain(candidate.name, 80)}** · {account}", width="content")
         if candidate.is_vulnerable:
-            flags([("vulnerable: take time, best fix first", ":material/volunteer_activism:", "violet")])
+            flags([(t("vulnerable: take time, best fix first"), ":material/volunteer_activism:", "violet")])
     st.markdown(_figures(candidate), anchors=False)
 
 
@@ -117,14 +132,19 @@ def _figures(candidate: Candidate) -> str:
     """What ringing may gain, and from what; nothing once they are no longer in the queue."""
     currency = candidate.currency
     if currency is None or candidate.gain is None or candidate.p_without is None or candidate.p_with is None:
-        return "No figures: the queue was made anew and they are no longer in it."
+        return t("No figures: the queue was made anew and they are no longer in it.")
     gain, low, high, worth, amount = (
         _about(figure, currency)
         for figure in (candidate.gain, candidate.gain_low, candidate.gain_high, candidate.worth, candidate.amount)
     )
-    lever = f"{amount} credit" if candidate.amount else "putting it right"
-    stays = f"stays {words.percent(candidate.p_without)} → {words.percent(candidate.p_with)} with {lever}"
-    return plain(f"gain {gain} ({low} to {high}) · {stays} · worth {worth} if they stay")
+    lever = t("{money} credit", money=amount) if candidate.amount else t("putting it right")
+    before, after = words.percent(candidate.p_without), words.percent(candidate.p_with)
+    said = (
+        t("gain {gain} ({low} to {high})", gain=gain, low=low, high=high),
+        t("stays {before} → {after} with {lever}", before=before, after=after, lever=lever),
+        t("worth {money} if they stay", money=worth),
+    )
+    return plain(" · ".join(said))
 
 
 def _about(amount: int | None, currency: str) -> str:
@@ -135,19 +155,21 @@ def _held(session: Session, held: Held) -> None:
     with session.database.transaction(session.me) as connection:
         opening = _openings(connection, session, [held]).get(held.customer_id)
     with st.container(border=True, key="callback_held"):
-        heading("On your line")
+        heading(t("On your line"))
         _who(held)
-        number = number_to_ring(session, held.customer_id, held.phone)
+        phone = number_to_ring(session, held.customer_id, held.phone)
         minutes = max(int((held.expires_at - session.clock).total_seconds() // 60), 0)
-        missed = f" · no answer {words.count(held.misses, 'time')} before" if held.misses else ""
-        st.markdown(f"{plain(number)} · yours for about {words.count(minutes, 'minute')}{missed}", anchors=False)
+        parts = [plain(phone), tn(minutes, "yours for about {n} minute", "yours for about {n} minutes")]
+        if held.misses:
+            parts.append(tn(held.misses, "no answer {n} time before", "no answer {n} times before"))
+        st.markdown(" · ".join(parts), anchors=False)
         if opening is not None:
-            heading("Open with", help="From their own records; the problem we know of comes first.")
-            st.markdown(f"### “{plain(opening.text)}”", anchors=False)
+            heading(t("Open with"), help=t("From their own records; the problem we know of comes first."))
+            st.markdown(f"### {t('“{said}”', said=plain(opening.text))}", anchors=False)
             st.caption(plain(opening.ground))
         # In a tab of its own: what came of the call is still written down here.
         st.link_button(
-            "Open the card", f"./?{_card_of(held)}", icon=":material/support_agent:", shortcut="Alt+O",
+            t("Open the card"), f"./?{_card_of(held)}", icon=":material/support_agent:", shortcut="Alt+O",
             key="open-card",
         )  # fmt: skip
         _endings(session, held.customer_id)
@@ -160,26 +182,26 @@ def _card_of(held: Held) -> str:
 
 
 def _endings(session: Session, customer_id: str) -> None:
-    heading("What came of it")
+    heading(t("What came of it"))
     with st.container(horizontal=True, gap="small"):
         for what, label, shortcut in ENDINGS:
             st.button(
-                label, key=f"end-{what}", shortcut=shortcut, on_click=_finish, args=(session, customer_id, what),
+                t(label), key=f"end-{what}", shortcut=shortcut, on_click=_finish, args=(session, customer_id, what),
                 type="primary" if what == "kept" else "secondary",
             )  # fmt: skip
         st.button(
-            "Put back", key="end-released", shortcut="Alt+0", type="tertiary", on_click=_finish,
+            t("Put back"), key="end-released", shortcut="Alt+0", type="tertiary", on_click=_finish,
             args=(session, customer_id, "released"),
         )  # fmt: skip
     tomorrow = session.clock.astimezone(ZoneInfo(session.company.time_zone)).date() + timedelta(days=1)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         day = st.date_input(
-            "They asked to be rung on", tomorrow, min_value=tomorrow, max_value=tomorrow + timedelta(days=90),
-            key="callback_day", width=220,
+            t("They asked to be rung on"), tomorrow, min_value=tomorrow, max_value=tomorrow + timedelta(days=90),
+            key="callback_day", width=220, format=day_order(),
         )  # fmt: skip
         nine = datetime.combine(day, time(9), ZoneInfo(session.company.time_zone)) if day else None
         st.button(
-            "Snooze until then", key="end-snoozed", on_click=_finish, args=(session, customer_id, "snoozed", nine),
+            t("Snooze until then"), key="end-snoozed", on_click=_finish, args=(session, customer_id, "snoozed", nine),
             disabled=nine is None,
         )  # fmt: skip
 
@@ -188,10 +210,10 @@ def _openings(
     connection: psycopg.Connection, session: Session, candidates: list[Candidate] | list[Held]
 ) -> dict[str, Opening]:
     """What to open each call with; read once a tab for as long as the queue is the same."""
-    kept: dict[tuple[str, datetime | None], Opening] = st.session_state.setdefault("callback_openings", {})
+    kept: dict[tuple[str, datetime | None, str], Opening] = st.session_state.setdefault("callback_openings", {})
     found = {}
     for candidate in candidates:
-        key = (candidate.customer_id, candidate.as_of)
+        key = (candidate.customer_id, candidate.as_of, current().code)
         if key not in kept:
             try:
                 kept[key] = callbacks.opening_of(connection, candidate.customer_id, session.company, session.clock)
@@ -216,6 +238,8 @@ def _finish(session: Session, customer_id: str, what: str, until: datetime | Non
         return
     if what in {"no_answer", "snoozed"}:
         when = words.moment(free_from, session.company.time_zone)
-        st.session_state["callback_said"] = f"Written down. They are back in the queue from {when}."
+        st.session_state["callback_said"] = t("Written down. They are back in the queue from {moment}.", moment=when)
     elif what != "released":
-        st.session_state["callback_said"] = f"Written down. They are left in peace for {callbacks.REST_DAYS} days."
+        st.session_state["callback_said"] = t(
+            "Written down. They are left in peace for {days} days.", days=callbacks.REST_DAYS
+        )

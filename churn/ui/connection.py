@@ -8,12 +8,13 @@ import streamlit as st
 
 from churn import db, store
 from churn.core import records
+from churn.core.language import t
 from churn.settings import Settings, read_settings
 
 RARELY = 5  # seconds: how old a company's name or the staff list may be. Who may be here is never kept
 
 
-@st.cache_resource(show_spinner="Opening the database …", on_release=lambda database: database.close())
+@st.cache_resource(show_spinner="Keepline …", on_release=lambda database: database.close())
 def database() -> db.Database:
     """The pool, opened once, with the newest migrations applied."""
     settings: Settings = read_settings()
@@ -34,7 +35,7 @@ def staff(held: db.Database) -> list[records.Staff]:
 def tell_fault(sentence: str) -> NoReturn:
     """Say what is wrong with the surroundings, and let them try again. Nothing else is shown."""
     st.warning(sentence, icon=":material/hourglass:")
-    if st.button("Try again", shortcut="Alt+A"):
+    if st.button(t("Try again"), shortcut="Alt+A"):
         st.rerun()
     st.stop()
 

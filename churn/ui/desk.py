@@ -6,6 +6,7 @@ import streamlit as st
 
 from churn import casework, resume, store, telephony
 from churn.casework import Card, Models
+from churn.core.language import current, mark
 from churn.refusals import TooManyLookups
 from churn.screen_pop import Asked
 from churn.ui.call import take_up
@@ -25,11 +26,11 @@ STYLE = """<style>
 def show_caller(session: Session, asked: Asked) -> None:
     """The card of the customer asked for, or what helps to find them."""
     st.html(STYLE)
-    key = (asked, session.staff_id)
+    key = (asked, session.staff_id, current().code)  # the card's sentences are of one language
     held = st.session_state.get("case")
     if held is None or held[0] != key:
         held = None
-        with reading("The caller"):
+        with reading(mark("The caller")):
             held = _open(session, asked)
         if held is None:
             return

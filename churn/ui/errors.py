@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from churn import faults, logs, metrics
+from churn.core.language import t
 from churn.refusals import Refusal
 from churn.ui.pieces import plain
 
@@ -19,7 +20,10 @@ def show_error(error: Exception) -> bool:
         return True
     logs.LOG.error("An error was shown", exc_info=error)
     st.error(
-        f"Something went wrong on our side. What was done before it is kept. Tell an administrator: **{request}**",
+        t(
+            "Something went wrong on our side. What was done before it is kept. Tell an administrator: **{number}**",
+            number=request,
+        ),
         icon=":material/error:",
     )
     return True

@@ -6,6 +6,7 @@ import streamlit as st
 
 from churn import casework, store
 from churn.core import words
+from churn.core.language import t, tn
 from churn.core.records import Match
 from churn.phone import pretty
 from churn.screen_pop import Asked, read_query
@@ -16,9 +17,9 @@ from churn.ui.pieces import heading, plain
 def ask_for_caller(session: Session) -> Asked | None:
     """The search box, and whom the URL or the box asks for."""
     st.text_input(
-        "Find a caller",
+        t("Find a caller"),
         key="typed",
-        placeholder="Number, last digits, account, or beginnings of a name, then Enter",
+        placeholder=t("Number, last digits, account, or beginnings of a name, then Enter"),
         icon=":material/search:",
         max_chars=128,
         label_visibility="collapsed",
@@ -37,11 +38,20 @@ def choose(session: Session, found: casework.Found) -> None:
     """Several customers: pick one. None: what was looked for and what helps."""
     if found.matches:
         is_number = found.number is not None and found.number.e164 is not None and found.asked.by in {"ani", "caller"}
-        reason = "share this number: ask who is calling" if is_number else "match: choose one"
-        st.info(f"{words.count(len(found.matches), 'customer')} {reason}.", icon=":material/group:")
+        n = len(found.matches)
+        said = (
+            tn(
+                n,
+                "{n} customer share this number: ask who is calling.",
+                "{n} customers share this number: ask who is calling.",
+            )
+            if is_number
+            else tn(n, "{n} customer match: choose one.", "{n} customers match: choose one.")
+        )
+        st.info(said, icon=":material/group:")
         _buttons(found.matches)
         if len(found.matches) == 20:
-            st.caption("Only the first 20 are shown: type more of the name, or more digits.")
+            st.caption(t("Only the first 20 are shown: type more of the name, or more digits."))
         return
     _nobody(session, found)
 
@@ -68,20 +78,26 @@ def _forget_url() -> None:
 def _nobody(session: Session, found: casework.Found) -> None:
     if found.number is not None and found.number.is_withheld:
         st.info(
-            "The caller withholds the number. Ask for their name or account and type it above.",
+            t("The caller withholds the number. Ask for their name or account and type it above."),
             icon=":material/phone_locked:",
         )
     elif found.asked.by in {"ani", "caller"} and found.number and found.number.e164:
         shown = pretty(found.number.e164, session.company.phone_region)
         st.info(
-            f"No customer has the number {plain(shown)}. They may call from another phone: "
-            "ask for their name or account and type it above.",
+            t(
+                "No customer has the number {number}. They may call from another phone: "
+                "ask for their name or account and type it above.",
+                number=plain(shown),
+            ),
             icon=":material/person_search:",
         )
     else:
         st.info(
-            f"Nothing matches “{plain(found.asked.key, 60)}”. Try the last four digits of the number, the account, "
-            "or the beginnings of first and last name.",
+            t(
+                "Nothing matches “{typed}”. Try the last four digits of the number, the account, "
+                "or the beginnings of first and last name.",
+                typed=plain(found.asked.key, 60),
+            ),
             icon=":material/search_off:",
         )
     _recent(session)
@@ -91,9 +107,9 @@ def _recent(session: Session) -> None:
     with session.database.transaction(session.me) as connection:
         recent = store.recent_callers(connection, session.staff_id)
     if not recent:
-        st.caption("Callers you open are listed here, so that you find them again after the call drops.")
+        st.caption(t("Callers you open are listed here, so that you find them again after the call drops."))
         return
-    heading("Recent callers")
+    heading(t("Recent callers"))
     for caller in recent:
         when = words.moment(caller.opened_at, session.company.time_zone)
         st.button(
@@ -110,10 +126,10 @@ def _buttons(matches: tuple[Match, ...]) -> None:
         parts = [
             plain(match.name, 80),
             plain(match.customer_id, 40),
-            plain(match.plan, 60) if match.plan else "no longer a customer",
+            plain(match.plan, 60) if match.plan else t("no longer a customer"),
             plain(match.region, 40),
-            f"since {match.joined_on.year}",
-            f"number ending {match.phone[-4:]}" if match.phone else "",
+            t("since {year}", year=match.joined_on.year),
+            t("number ending {digits}", digits=match.phone[-4:]) if match.phone else "",
         ]
         st.button(
             " · ".join(part for part in parts if part),

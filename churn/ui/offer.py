@@ -9,6 +9,7 @@ import streamlit as st
 from churn import ledger, offers
 from churn.casework import Card, Models
 from churn.core import words
+from churn.core.language import mark, t
 from churn.core.money import show, to_major
 from churn.core.offer import Ladder
 from churn.core.rung import APPROVAL, CEILING, OPENING, OTHER, TARGET, Rung
@@ -23,8 +24,8 @@ from churn.ui.waiting import answer_of_ledger, answer_of_supervisor
 
 # The parts a rung plays, in the agent's words; the others say it themselves.
 PARTS = {
-    OPENING: "open with this", TARGET: "aim for this", CEILING: "at most", APPROVAL: "with a supervisor",
-    OTHER: "another way",
+    OPENING: mark("open with this"), TARGET: mark("aim for this"), CEILING: mark("at most"),
+    APPROVAL: mark("with a supervisor"), OTHER: mark("another way"),
 }  # fmt: skip
 
 
@@ -58,7 +59,7 @@ def _ladder(session: Session, card: Card, models: Models, call: OnCall) -> None:
             call.made_for = call.call()
         except (Refusal, offers.NoPolicy) as refusal:
             st.warning(plain(str(refusal)), icon=":material/block:")
-            st.button("Try again", key=f"offer-again-{call.case_id}", icon=":material/refresh:")
+            st.button(t("Try again"), key=f"offer-again-{call.case_id}", icon=":material/refresh:")
             return
     if call.offer is None:
         return
@@ -86,22 +87,20 @@ def _similar(session: Session, card: Card, call: OnCall) -> None:
 def _headline(made: Ladder) -> None:
     with st.container(key="say_yes"):
         limit = made.say_yes.limit
-        held = f" Limit: {limit.reason} ({limit.reference})" if limit is not None and limit.reference else ""
-        st.markdown(
-            f"### {plain(made.say_yes.sentence)}",
-            anchors=False,
-            help=plain(
-                "Stays: still a customer 90 days after this call, given why they call. Worth: expected gain over "
-                f"giving nothing, with its interval of 90 %. Costs: expected, once they stay.{held}"
-            ),
+        told = t(
+            "Stays: still a customer 90 days after this call, given why they call. Worth: expected gain over "
+            "giving nothing, with its interval of 90 %. Costs: expected, once they stay."
         )
+        if limit is not None and limit.reference:
+            told = f"{told} {t('Limit: {reason} ({reference})', reason=limit.reason, reference=limit.reference)}"
+        st.markdown(f"### {plain(made.say_yes.sentence)}", anchors=False, help=plain(told))
 
 
 def _rung(session: Session, call: OnCall, index: int, rung: Rung, *, is_first_above: bool) -> None:
     assert call.offer is not None  # noqa: S101 - only drawn with a ladder
     currency = call.offer.ladder.currency
     what, act = st.columns([9, 2], vertical_alignment="center")
-    parts = " · ".join(PARTS.get(role, role) for role in rung.roles)
+    parts = " · ".join(t(PARTS.get(role, role)) for role in rung.roles)
     said = f"**{plain(rung.title)}** · {plain(parts)} · :small[{plain(rung.reason)}]"
     what.markdown(f"{said}  \n:small[{_numbers(rung, currency)}]", anchors=False)
     if not rung.is_grant or call.is_settled or call.is_closed or call.unsure is not None:
@@ -109,7 +108,7 @@ def _rung(session: Session, call: OnCall, index: int, rung: Rung, *, is_first_ab
     with act:
         if rung.needs_approval:
             st.button(
-                "Ask a supervisor",
+                t("Ask a supervisor"),
                 key=f"up-{call.offer.decision_id}-{index}",
                 on_click=_ask_supervisor,
                 args=(session, call, call.offer, index),
@@ -120,7 +119,7 @@ def _rung(session: Session, call: OnCall, index: int, rung: Rung, *, is_first_ab
         else:
             is_shown = index == call.offer.ladder.shown
             st.button(
-                "Give",
+                t("Give"),
                 key=f"give-{call.offer.decision_id}-{index}",
                 type="primary" if is_shown else "secondary",
                 on_click=_give,
@@ -134,17 +133,19 @@ def _numbers(rung: Rung, currency: str) -> str:
     """Estimates in whole units: pennies would say more than is known."""
     parts = []
     if rung.p_before is not None and rung.p_after is not None:
-        parts.append(f"stays {words.percent(rung.p_before)} → {words.percent(rung.p_after)}")
+        before, after = words.percent(rung.p_before), words.percent(rung.p_after)
+        parts.append(t("stays {before} → {after}", before=before, after=after))
     if rung.cost:
-        parts.append(f"costs {_about(rung.cost, currency)}")
+        parts.append(t("costs {money}", money=_about(rung.cost, currency)))
     if rung.gain is not None and rung.gain_low is not None and rung.gain_high is not None:
-        span = f"{_about(rung.gain_low, currency)} to {_about(rung.gain_high, currency)}"
-        parts.append(f"worth {_about(rung.gain, currency)} ({span})")
+        gain, low, high = (_about(end, currency) for end in (rung.gain, rung.gain_low, rung.gain_high))
+        parts.append(t("worth {gain} ({low} to {high})", gain=gain, low=low, high=high))
     if not parts:
-        parts.append("no figures: policy’s table")
+        parts.append(t("no figures: policy’s table"))
     if rung.bill is not None:
-        parts.append(f"bill {show(rung.bill.before[0], currency)} → {show(rung.bill.after[0], currency)} next month")
-    return " · ".join(map(plain, [*parts, rung.evidence]))
+        now, then = show(rung.bill.before[0], currency), show(rung.bill.after[0], currency)
+        parts.append(t("bill {before} → {after} next month", before=now, after=then))
+    return " · ".join(map(plain, [*parts, t(rung.evidence)]))
 
 
 def _about(amount: int, currency: str) -> str:
@@ -171,11 +172,9 @@ def _ask_supervisor(session: Session, call: OnCall, offer: Offer, index: int) ->
     if call.asked_supervisor is not None:
         return  # a second click
     key = call.request_key(offer.decision_id, index)
-    rung = offer.ladder.rungs[index]
+    grant, reason = offers.grant_of(offer, index), offer.reasons[index]
     try:
-        ledger.ask_approval(
-            session.database, session.me, offers.grant_of(offer, index), approval_id=key, reason=rung.reason
-        )
+        ledger.ask_approval(session.database, session.me, grant, approval_id=key, reason=reason)
     except Refusal as refusal:
         _refused(call, refusal)
         return

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import streamlit as st
 
 from churn import faults
-from churn.core.language import ENGLISH, current
+from churn.core.language import ENGLISH, current, t
 from churn.core.text import as_markdown, visible
 from churn.languages import chart_locale, languages
 from churn.refusals import Busy, Unconfirmed
@@ -53,18 +53,24 @@ def chart(picture: Picture, **options: Any) -> Any:
     return st.altair_chart(picture.configure(locale=locale) if locale else picture, **options)
 
 
+def day_order() -> str:
+    """How a day is typed and shown in a date box."""
+    return "DD.MM.YYYY" if "." in current().day else "YYYY/MM/DD"
+
+
 @contextmanager
 def reading(what: str) -> Iterator[None]:
     """A part of a page that asks the database: where it does not answer, a sentence and a retry stand in its place.
 
-    `what` begins the sentence. The rest of the page, and what is typed on it, stays.
+    `what` is a text that begins the sentence. The rest of the page, and what is typed on it, stays.
     """
     try:
         yield
     except UNANSWERED as error:
         sentence = unanswered(error)
-        st.warning(f"{what} cannot be read just now. {sentence}", icon=":material/hourglass:")
-        st.button("Try again", key=f"again-{what}", icon=":material/refresh:")
+        said = t("{what} cannot be read just now. {sentence}", what=t(what), sentence=sentence)
+        st.warning(said, icon=":material/hourglass:")
+        st.button(t("Try again"), key=f"again-{what}", icon=":material/refresh:")
 
 
 def unanswered(error: Exception) -> str:

@@ -11,6 +11,7 @@ import streamlit as st
 from churn import ledger
 from churn.core.approvals import urgency
 from churn.core.grants import Headroom, Request
+from churn.core.language import mark, t
 from churn.ui.floor import show_floor
 from churn.ui.gate import Session, fragment
 from churn.ui.pieces import plain, reading
@@ -30,11 +31,12 @@ def _waiting(session: Session) -> None:
     said = st.session_state.pop("queue_said", None)
     if said:
         st.toast(plain(said))
-    with reading("The queue"):
+    with reading(mark("The queue")):
         waiting = ledger.approvals_waiting(session.database, session.me)
-        st.set_page_config(page_title=f"({len(waiting)}) Approvals" if waiting else "Approvals · Keepline")
+        title = t("Approvals")
+        st.set_page_config(page_title=f"({len(waiting)}) {title}" if waiting else f"{title} · Keepline")
         if not waiting:
-            st.info("Nobody waits for an answer. Requests appear here by themselves.", icon=":material/inbox:")
+            st.info(t("Nobody waits for an answer. Requests appear here by themselves."), icon=":material/inbox:")
         budgets: dict[str, Sequence[Headroom]] = {}
         last_first = st.session_state.get("queue_first")
         for place, request in enumerate(_in_order(session, waiting)):

@@ -11,24 +11,28 @@ import streamlit as st
 
 from churn import ledger, offers
 from churn.core.grants import Headroom, Request
-from churn.core.language import current
+from churn.core.language import current, mark, t
 from churn.core.money import show, to_major, to_minor
 from churn.core.similar import PastCase
-from churn.core.words import percent, spoken
+from churn.core.words import month, percent, spoken
 from churn.refusals import NotSignedIn, Refusal, RoleChanged, SessionEnded
 from churn.ui.gate import Session
 from churn.ui.pieces import UNANSWERED, plain
 
 REASONS = (
-    "worth keeping",
-    "our fault",
-    "long-standing customer",
-    "enough as it is",
-    "asked before",
-    "not within policy",
+    mark("worth keeping"),
+    mark("our fault"),
+    mark("long-standing customer"),
+    mark("enough as it is"),
+    mark("asked before"),
+    mark("not within policy"),
 )
 NEAREST = 5
-ANSWERS = (("Approve", "approve", "Alt+Y"), ("Counter", "counter", "Alt+O"), ("Decline", "decline", "Alt+N"))
+ANSWERS = (
+    (mark("Approve"), "approve", "Alt+Y"),
+    (mark("Counter"), "counter", "Alt+O"),
+    (mark("Decline"), "decline", "Alt+N"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,8 @@ class Evidence:
 
     rung: Mapping[str, Any]
     receipt: Mapping[str, Any]
+    reason: str
+    language: str  # of the reason
     nearest: tuple[PastCase, ...] | None  # None: cannot be read just now
 
     @property
@@ -50,12 +56,14 @@ def evidence_of(session: Session, request: Request) -> Evidence:
     """The rung that is asked for, its receipt and the nearest past cases, read once a tab."""
     kept: dict[Any, Evidence] = st.session_state.setdefault("queue_evidence", {})
     held = kept.get(request.approval_id)
-    if held is None or held.nearest is None:
+    language = current().code
+    if held is None or held.nearest is None or held.language != language:
         rung, receipt = offers.asked_rung(session.database, session.me, request)
         nearest = None
         with suppress(*UNANSWERED, offers.NoSuchDecision):
             nearest = offers.nearest_cases(session.database, session.me, receipt, n=NEAREST)
-        held = kept[request.approval_id] = Evidence(rung, receipt, nearest)
+        reason = offers.why_asked(session.database, session.me, request, receipt)
+        held = kept[request.approval_id] = Evidence(rung, receipt, reason, language, nearest)
     return held
 
 
@@ -65,13 +73,12 @@ def show_request(session: Session, request: Request, budgets: Sequence[Headroom]
     with st.container(border=True, key=f"request-{key}", gap="small"):
         st.markdown(
             f"### {show(request.amount, currency)} · {plain(spoken(request.instrument))} · "
-            f"account {plain(request.customer_id, 40)}",
+            f"{t('account {account}', account=plain(request.customer_id, 40))}",
             anchors=False,
         )
-        st.caption(
-            f"Asked by {plain(request.requested_by)} · {_gap(request)} · ends in about {left} s · "
-            f"{plain(request.reason, 300)}"
-        )
+        asked = t("Asked by {person}", person=plain(request.requested_by))
+        ends = t("ends in about {seconds} s", seconds=left)
+        st.caption(f"{asked} · {_gap(request)} · {ends} · {plain(held.reason, 300)}")
         st.markdown(_figures(held, currency), anchors=False)
         st.markdown(plain(_budget(request, budgets)), anchors=False)
         _nearest(held.nearest, currency)
@@ -82,13 +89,13 @@ def _answers(session: Session, request: Request, *, has_keys: bool) -> None:
     currency, key = request.currency, request.approval_id
     amount, reason, *buttons = st.columns([2, 3, 2, 2, 2], vertical_alignment="bottom")
     amount.number_input(
-        f"Counter ({currency})", 0.0, float(to_major(request.amount, currency)),
+        t("Counter ({currency})", currency=currency), 0.0, float(to_major(request.amount, currency)),
         float(to_major(min(request.own_limit, request.amount), currency)), step=5.0, key=f"amount-{key}",
     )  # fmt: skip
-    reason.selectbox("Reason", REASONS, key=f"why-{key}")
+    reason.selectbox(t("Reason"), REASONS, format_func=t, key=f"why-{key}")
     for column, (label, answer, shortcut) in zip(buttons, ANSWERS, strict=True):
         column.button(
-            label, key=f"{answer}-{key}", type="primary" if answer == "approve" else "secondary",
+            t(label), key=f"{answer}-{key}", type="primary" if answer == "approve" else "secondary",
             on_click=_answer, args=(session, request, answer), shortcut=shortcut if has_keys else None,
             width="stretch",
         )  # fmt: skip
@@ -97,56 +104,72 @@ def _answers(session: Session, request: Request, *, has_keys: bool) -> None:
 def _gap(request: Request) -> str:
     alone = show(request.own_limit, request.currency)
     if request.amount <= request.own_limit:
-        return f"may give {alone} alone, but the limit of the day, week or month is used up"
-    return f"may give {alone} alone · {show(request.amount - request.own_limit, request.currency)} above"
+        return t("may give {money} alone, but the limit of the day, week or month is used up", money=alone)
+    above = show(request.amount - request.own_limit, request.currency)
+    return t("may give {money} alone · {above} above", money=alone, above=above)
 
 
 def _figures(held: Evidence, currency: str) -> str:
     rung, worth = held.rung, held.receipt["inputs"]["worth"]
     parts = []
     if rung.get("p_before") is not None and rung.get("p_after") is not None:
-        parts.append(f"stays {percent(rung['p_before'])} without, {percent(rung['p_after'])} with it")
+        before, after = percent(rung["p_before"]), percent(rung["p_after"])
+        parts.append(t("stays {before} without, {after} with it", before=before, after=after))
     if worth:
-        span = f"{show(worth['low'], currency)} to {show(worth['high'], currency)}"
-        parts.append(f"worth {show(worth['amount'], currency)} ({span}) if they stay")
+        amount, low, high = (show(worth[end], currency) for end in ("amount", "low", "high"))
+        parts.append(t("worth {amount} ({low} to {high}) if they stay", amount=amount, low=low, high=high))
     if rung.get("gain") is not None:
-        parts.append(f"gain {show(rung['gain'], currency)}")
-    return plain(" · ".join(parts) or "no figures: policy’s table")
+        parts.append(t("gain {money}", money=show(rung["gain"], currency)))
+    return plain(" · ".join(parts) or t("no figures: policy’s table"))
 
 
 def _budget(request: Request, budgets: Sequence[Headroom]) -> str:
     """The team's money for this instrument, before and after this grant."""
     held = next((budget for budget in budgets if budget.budget_id == request.budget_id), None)
     if held is None:
-        return "Draws no budget."
+        return t("Draws no budget.")
     before, after = (show(left, request.currency) for left in (held.headroom, held.headroom - request.amount))
     whole = show(held.amount_limit, request.currency)
-    return f"Budget of {held.team} this month: {before} of {whole} left → {after} after this grant."
+    return t(
+        "Budget of {team} this month: {before} of {whole} left → {after} after this grant.",
+        team=held.team,
+        before=before,
+        whole=whole,
+        after=after,
+    )
 
 
 def _nearest(nearest: Sequence[PastCase] | None, currency: str) -> None:
     if nearest is None:
-        st.caption("The nearest past cases cannot be read just now.")
+        st.caption(t("The nearest past cases cannot be read just now."))
     elif not nearest:
-        st.caption("No past case is settled yet, so there is none to compare with.")
+        st.caption(t("No past case is settled yet, so there is none to compare with."))
     else:
         kept = sum(case.is_kept for case in nearest)
         told = [_past(case, currency) for case in nearest]
-        st.markdown(f"**Nearest past cases: {kept} of {len(nearest)} stayed**  \n" + "  \n".join(told), anchors=False)
+        said = t("Nearest past cases: {kept} of {n} stayed", kept=kept, n=len(nearest))
+        st.markdown(f"**{said}**  \n" + "  \n".join(told), anchors=False)
 
 
 def _past(case: PastCase, currency: str) -> str:
     """What a past caller was like, what they were given, and whether they are still here."""
-    given = [*(["a fix"] if case.is_fixed else [])]
-    given += [f"{show(case.amount, currency)} {spoken(case.instrument)}"] if case.instrument else []
     about = [
-        f"{current().months[case.month.month - 1]} {case.month.year}",
+        month(case.month, is_short=True),
         spoken(case.contact_reason) if case.contact_reason else None,
         case.plan,
-        f"{case.tenure_months} months with us" if case.tenure_months is not None else None,
-        f"given {' and '.join(given) or 'nothing'}",
+        t("{n} months with us", n=case.tenure_months) if case.tenure_months is not None else None,
+        t("given {what}", what=_given(case, currency)),
     ]
-    return f":small[{plain(' · '.join(part for part in about if part))} · {'✓ stayed' if case.is_kept else '✗ left'}]"
+    ended = t("✓ stayed") if case.is_kept else t("✗ left")
+    return f":small[{plain(' · '.join(part for part in about if part))} · {ended}]"
+
+
+def _given(case: PastCase, currency: str) -> str:
+    fix = t("a fix") if case.is_fixed else ""
+    if not case.instrument:
+        return fix or t("nothing")
+    money = t("{money} {instrument}", money=show(case.amount, currency), instrument=spoken(case.instrument))
+    return t("{first} and {last}", first=fix, last=money) if fix else money
 
 
 def _answer(session: Session, request: Request, answer: str) -> None:
@@ -165,4 +188,4 @@ def _answer(session: Session, request: Request, answer: str) -> None:
         st.session_state["queue_said"] = str(refusal)
         st.session_state["queue_signed_out"] = isinstance(refusal, NotSignedIn | SessionEnded | RoleChanged)
         return
-    st.session_state["queue_said"] = "The agent sees your answer now."
+    st.session_state["queue_said"] = t("The agent sees your answer now.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from churn import store
+from churn.core.language import mark, t
 from churn.core.records import Customer
 from churn.phone import pretty
 from churn.refusals import Refusal
@@ -12,12 +13,12 @@ from churn.ui.gate import Session
 from churn.ui.pieces import plain
 
 WHY = (
-    "to ring back if the call drops",
-    "to check who is calling",
-    "to send a confirmation",
-    "the caller asks to change it",
+    mark("to ring back if the call drops"),
+    mark("to check who is calling"),
+    mark("to send a confirmation"),
+    mark("the caller asks to change it"),
 )
-FIELDS = {"phone": "Number", "email": "E-mail address"}
+FIELDS = {"phone": mark("Number"), "email": mark("E-mail address")}
 
 
 def contact_details(session: Session, customer: Customer) -> None:
@@ -26,16 +27,16 @@ def contact_details(session: Session, customer: Customer) -> None:
     fields = [field for field in FIELDS if kept[field]]
     if not fields:
         return
-    with st.popover("Number and e-mail", icon=":material/visibility:", type="tertiary", key="reveal"):
+    with st.popover(t("Number and e-mail"), icon=":material/visibility:", type="tertiary", key="reveal"):
         for field in fields:
             full = _revealed().get((customer.customer_id, field))
             if full is not None:
-                st.markdown(f"{FIELDS[field]}: **{plain(_readable(session, field, full))}**", anchors=False)
+                st.markdown(f"{t(FIELDS[field])}: **{plain(_readable(session, field, full))}**", anchors=False)
                 continue
-            st.markdown(f"{FIELDS[field]}: {plain(kept[field])}", anchors=False)
-            why = st.selectbox("Needed for", WHY, key=f"why-{field}", label_visibility="collapsed")
+            st.markdown(f"{t(FIELDS[field])}: {plain(kept[field])}", anchors=False)
+            why = st.selectbox(t("Needed for"), WHY, format_func=t, key=f"why-{field}", label_visibility="collapsed")
             st.button(
-                "Show it; this is written down",
+                t("Show it; this is written down"),
                 key=f"show-{field}",
                 on_click=_show,
                 args=(session, customer, field, why),
@@ -47,7 +48,7 @@ def contact_details(session: Session, customer: Customer) -> None:
 def number_to_ring(session: Session, customer_id: str, masked: str | None) -> str:
     """The number of a customer held for a call back, revealed once a hold for that very purpose."""
     if masked is None:
-        return "no number on record"
+        return t("no number on record")
     if (customer_id, "phone") not in _revealed():
         try:
             with session.database.transaction(session.me) as connection:

@@ -17,6 +17,8 @@ import streamlit as st
 from churn import db, faults, identity, ledger, store
 from churn.core import records
 from churn.core.grants import Session
+from churn.core.language import t
+from churn.core.words import spoken
 from churn.refusals import Busy, NotSignedIn, PersonUnknown, ReadOnly, RoleChanged, SessionEnded, Unconfirmed
 from churn.ui import connection, speech
 
@@ -73,10 +75,10 @@ def provider() -> identity.Provider | None:
         if st.secrets.load_if_toml_exists():
             return identity.provider(st.secrets.to_dict())
     except identity.BadSecrets as wrong:
-        raise NotHere(f"Sign-in is not set up as it must be. {wrong}") from None
+        raise NotHere(f"{t('Sign-in is not set up as it must be.')} {wrong}") from None
     files = [Path(name) for name in st.get_option("secrets.files")]
     if any(path.is_file() for path in files):
-        raise NotHere("Sign-in is not set up as it must be: the secrets file cannot be read.")
+        raise NotHere(t("Sign-in is not set up as it must be: the secrets file cannot be read."))
     return None
 
 
@@ -89,9 +91,9 @@ def show_door(nobody: NotHere) -> NoReturn:
     if nobody.can_sign_in:
         settings = provider()
         if settings is None:
-            if st.button("Go on", type="primary"):
+            if st.button(t("Go on"), type="primary"):
                 st.rerun()
-        elif st.button("Sign in", type="primary", icon=":material/login:", key="sign_in"):
+        elif st.button(t("Sign in"), type="primary", icon=":material/login:", key="sign_in"):
             st.login(settings.name)
     st.stop()
 
@@ -102,8 +104,8 @@ def show_person(arrival: Arrival) -> None:
     if provider() is None:
         return
     with st.sidebar:
-        st.caption(f"{arrival.person.name} · {arrival.person.role}")
-        if st.button("Sign out", icon=":material/logout:", key="sign_out"):
+        st.caption(f"{arrival.person.name} · {spoken(arrival.person.role)}")
+        if st.button(t("Sign out"), icon=":material/logout:", key="sign_out"):
             with suppress(NotSignedIn):
                 ledger.sign_out(arrival.database, arrival.me)
             st.session_state.clear()
@@ -117,7 +119,7 @@ def _signed_in(database: db.Database, settings: identity.Provider) -> Session:
     held: Session | None = st.session_state.get(GRANTS)
     if not user.get("is_logged_in"):
         st.session_state.pop(GRANTS, None)
-        raise NotHere("Sign in with your company's account to go on.", can_sign_in=True)
+        raise NotHere(t("Sign in with your company's account to go on."), can_sign_in=True)
     if held is not None:
         return replace(held, team=ledger.person(database, held).team)
     who = identity.claimed(user, settings)
@@ -133,7 +135,7 @@ def _only_this_machine() -> None:
         st.get_option("server.address"), dict(st.context.headers.items()), st.context.ip_address
     )
     if reason is not None:
-        raise NotHere(f"Keepline has no sign-in set up and answers this machine only, but {reason}.")
+        raise NotHere(t("Keepline has no sign-in set up and answers this machine only, but {reason}.", reason=reason))
 
 
 def _local(database: db.Database) -> Session:
@@ -150,13 +152,14 @@ def _local(database: db.Database) -> Session:
 
 def _picked(staff: list[records.Staff]) -> records.Staff:
     if not staff:
-        raise PersonUnknown("Nobody is in the staff list yet: `python3 -m churn staff` adds people.")
-    names = {person.staff_id: f"{person.name} · {person.role}" for person in staff}
+        raise NotHere(t("Nobody is in the staff list yet: `python3 -m churn staff` adds people."))
+    names = {person.staff_id: f"{person.name} · {spoken(person.role)}" for person in staff}
     before = st.session_state.get("person") or st.query_params.get("who")  # the page before, or the URL
     with st.sidebar:
-        st.caption(":orange-badge[:material/computer: Local mode] No sign-in, this machine only.")
+        local, only = t("Local mode"), t("No sign-in, this machine only.")
+        st.caption(f":orange-badge[:material/computer: {local}] {only}")
         chosen = st.selectbox(
-            "You are",
+            t("You are"),
             list(names),
             index=list(names).index(before) if before in names else 0,
             format_func=names.__getitem__,

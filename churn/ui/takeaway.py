@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from churn import audit, export
-from churn.core.language import current, speaking
+from churn.core.language import current, speaking, t
 from churn.ui.gate import Session
 
 FILES = (("CSV", "csv", export.to_csv), ("Excel", "xlsx", export.to_xlsx), ("Parquet", "parquet", export.to_parquet))
@@ -17,12 +17,12 @@ FILES = (("CSV", "csv", export.to_csv), ("Excel", "xlsx", export.to_xlsx), ("Par
 
 def takeaway(session: Session, page: str, name: str, frame: pd.DataFrame) -> None:
     """A small button with the three files of a table."""
-    with st.popover("Take the data", icon=":material/download:", type="tertiary"):
+    with st.popover(t("Take the data"), icon=":material/download:", type="tertiary"):
         for label, ending, make in FILES:
             st.download_button(
                 label, data=written_down(session, page, name, partial(make, frame), rows=len(frame)),
                 file_name=f"{name}.{ending}", on_click="ignore", key=f"{page}-{name}-{ending}",
-                help="That you took it is written down.",
+                help=t("That you took it is written down."),
             )  # fmt: skip
 
 

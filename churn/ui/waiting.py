@@ -12,7 +12,9 @@ import streamlit as st
 
 from churn import ledger
 from churn.core.grants import Grant, Request
+from churn.core.language import mark, t
 from churn.core.money import show
+from churn.core.words import spoken
 from churn.gateway import DEADLINE_SECONDS
 from churn.refusals import Busy, Refusal, Unconfirmed
 from churn.ui.call import OnCall
@@ -59,7 +61,7 @@ def _settle(session: Session, call: OnCall) -> bool:
         call.gave(found)
     elif waited > SURE_SECONDS:
         call.unsure = None
-        call.said = ("refused", "Nothing was given: the desk could not be reached. Try again.")
+        call.said = ("refused", t("Nothing was given: the desk could not be reached. Try again."))
     return call.unsure is None
 
 
@@ -68,7 +70,7 @@ def _wonder(session: Session, call: OnCall) -> None:
     if _settle(session, call):
         st.rerun()
     st.info(
-        "Not confirmed yet, checking: it was given once or not at all. Nothing else is offered until that is known.",
+        t("Not confirmed yet, checking: it was given once or not at all. Nothing else is offered until that is known."),
         icon=":material/hourglass:",
     )
 
@@ -79,7 +81,7 @@ def _poll(session: Session, call: OnCall) -> None:
         call.is_news = False
         st.rerun()
     assert call.asked_supervisor is not None  # noqa: S101
-    with reading("The supervisor’s answer"):
+    with reading(mark("The supervisor’s answer")):
         request = ledger.approval(session.database, session.me, call.asked_supervisor)
         if request is not None:
             with st.container(border=True, key="supervisor_answer"):
@@ -87,28 +89,29 @@ def _poll(session: Session, call: OnCall) -> None:
 
 
 def _tell(session: Session, call: OnCall, request: Request) -> None:
-    asked = show(request.amount, request.currency)
+    asked, why = show(request.amount, request.currency), plain(t(request.answer_reason or ""))
     if request.state == "asked":
-        st.markdown(f"**{asked} asked of a supervisor** · waiting for an answer", anchors=False)
-        st.button("Take it back", key=f"back-{request.approval_id}", on_click=take_back, args=(session, call))
+        st.markdown(t("**{money} asked of a supervisor** · waiting for an answer", money=asked), anchors=False)
+        st.button(t("Take it back"), key=f"back-{request.approval_id}", on_click=take_back, args=(session, call))
     elif request.state in {"approved", "countered"} and request.answer_amount is not None:
         yes = show(request.answer_amount, request.currency)
-        word = "approved" if request.state == "approved" else f"countered: {yes} instead of {asked}"
-        st.markdown(f"**{plain(word)}** · {plain(request.answer_reason)}", anchors=False)
+        is_as_asked = request.state == "approved"
+        word = t("approved") if is_as_asked else t("countered: {yes} instead of {asked}", yes=yes, asked=asked)
+        st.markdown(f"**{plain(word)}** · {why}", anchors=False)
         with st.container(horizontal=True, gap="small"):
             if call.unsure is None:
                 st.button(
-                    f"Give {yes}",
+                    t("Give {money}", money=yes),
                     key=f"give-{request.approval_id}",
                     type="primary",
                     shortcut="Alt+Y",
                     on_click=_give,
                     args=(session, call, request),
                 )
-            st.button("Go on without", key=f"on-{request.approval_id}", on_click=take_back, args=(session, call))
+            st.button(t("Go on without"), key=f"on-{request.approval_id}", on_click=take_back, args=(session, call))
     else:
-        st.markdown(f"**{asked}: {request.state}** · {plain(request.answer_reason)}", anchors=False)
-        st.button("Go on without", key=f"on-{request.approval_id}", on_click=take_back, args=(session, call))
+        st.markdown(f"**{asked}: {spoken(request.state)}** · {why}", anchors=False)
+        st.button(t("Go on without"), key=f"on-{request.approval_id}", on_click=take_back, args=(session, call))
 
 
 def _give(session: Session, call: OnCall, request: Request) -> None:

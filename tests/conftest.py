@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import itertools
+import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -45,7 +47,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if (run / "template").exists() and read_settings().database_url:
         settings = read_settings()
         with psycopg.connect(db.admin_conninfo(settings, "postgres"), autocommit=True) as server:
-            for name in (_template(run), f"{_template(run)}_trained"):
+            for name in (_template(run), f"{_template(run)}_trained", f"{_template(run)}_trained_slept"):
                 server.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
     release_server(read_settings())
     shutil.rmtree(run, ignore_errors=True)
@@ -86,8 +88,17 @@ def clone(template: Settings) -> Iterator[Settings]:
     """A copy of `template` under a name of its own, dropped when the caller is done."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "gw")
     settings = replace(template, database=f"{template.database}_{worker}_{next(_count)}")
-    admin = db.admin_conninfo(template, "postgres")
-    with psycopg.connect(admin, autocommit=True) as server:
+    copy_of(template, settings)
+    try:
+        yield settings
+    finally:
+        with psycopg.connect(db.admin_conninfo(template, "postgres"), autocommit=True) as server:
+            server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(settings.database)))
+
+
+def copy_of(template: Settings, settings: Settings) -> None:
+    """Make the database of `settings` as a copy of `template`, which nobody may be connected to."""
+    with psycopg.connect(db.admin_conninfo(template, "postgres"), autocommit=True) as server:
         server.execute(
             sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
                 sql.Identifier(settings.database), sql.Identifier(template.database)
@@ -95,11 +106,6 @@ def clone(template: Settings) -> Iterator[Settings]:
         )
     with psycopg.connect(db.admin_conninfo(settings)) as connection:
         connection.execute((PROJECT / "sql/grants.sql").read_text())  # privileges of a database are not copied
-    try:
-        yield settings
-    finally:
-        with psycopg.connect(admin, autocommit=True) as server:
-            server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(settings.database)))
 
 
 @pytest.fixture(scope="session")
@@ -123,6 +129,33 @@ def trained(template: Settings) -> Settings:
             scoring.score_everyone(settings, progress=lambda _: None)
             (run / "trained").touch()
     return settings
+
+
+@dataclass(frozen=True, slots=True)
+class Slept:
+    """The trained company after a whole night, and what `python -m churn night` said of it."""
+
+    settings: Settings
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="session")
+def slept(trained: Settings) -> Slept:
+    """The company of `trained` with one night passed, made once a run. Clone it to write to it."""
+    run = Path(os.environ["KEEPLINE_TEST_RUN"])
+    settings, told = replace(trained, database=f"{trained.database}_slept"), run / "slept.json"
+    with (run / "slept.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not told.exists():
+            copy_of(trained, settings)
+            command = [sys.executable, "-m", "churn", "night", "--database", settings.database]
+            done = subprocess.run(command, cwd=PROJECT, env=os.environ, capture_output=True, text=True, check=False)
+            with psycopg.connect(db.admin_conninfo(settings), autocommit=True) as owner:
+                owner.execute("ANALYZE")
+            told.write_text(json.dumps([done.returncode, done.stdout, done.stderr]))
+    return Slept(settings, *json.loads(told.read_text()))
 
 
 def _put_policy_in_force(settings: Settings) -> None:

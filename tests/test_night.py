@@ -13,6 +13,7 @@ import pytest
 from churn import db, night
 from churn.logs import JsonLines
 from churn.settings import PROJECT, Settings
+from tests.conftest import Slept
 
 STEPS = [
     *("Search directory", "Scores", "Escalations", "Outcomes", "Callbacks", "Trends", "Team", "Voice", "Volume"),
@@ -36,16 +37,15 @@ def told(out: str) -> dict[str, str]:
 
 
 @pytest.mark.slow
-def test_a_night_passes_without_a_fault_and_fills_what_the_pages_show(desk: Settings) -> None:
-    done = pass_a_night(desk)
-    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "14 steps, all done."), done.stdout + done.stderr
-    assert list(told(done.stdout)) == STEPS
-    with db.connect(desk, "batch") as connection:
+def test_a_night_passes_without_a_fault_and_fills_what_the_pages_show(slept: Slept) -> None:
+    assert (slept.code, slept.out.splitlines()[-1]) == (0, "14 steps, all done."), slept.out + slept.err
+    assert list(told(slept.out)) == STEPS
+    with db.connect(slept.settings, "batch") as connection:
         customers = connection.execute("SELECT count(*) FROM desk.directory").fetchone() or (0,)
         state = connection.execute(
             "SELECT EXISTS (SELECT FROM desk.cancel_intents), EXISTS (SELECT FROM desk.callback_candidates)"
         ).fetchone()
-    assert told(done.stdout)["Search directory"] == f"{customers[0]:,} customers"
+    assert told(slept.out)["Search directory"] == f"{customers[0]:,} customers"
     assert state == (True, True)
 
 

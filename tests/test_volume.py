@@ -14,6 +14,7 @@ from churn import db, store, volume, volume_nights
 from churn.refusals import ChangeHasBegun, ChangeIncomplete, NoSuchChange, RoleMayNot
 from churn.settings import Settings
 from churn.volume import Draft
+from tests.conftest import Slept
 from tests.factories import put, put_customer
 from tests.ledger_world import NOON, World, populate
 
@@ -126,10 +127,8 @@ def test_half_of_a_countrys_parts_make_a_holiday() -> None:
 
 
 @pytest.mark.slow
-def test_a_night_makes_forecast_effects_and_accuracy(desk: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(volume_nights, "ORIGINS", 2)
-    volume_nights.run(desk, progress=quiet)
-    with db.connect(desk, "batch") as connection:
+def test_a_night_makes_forecast_effects_and_accuracy(slept: Slept) -> None:
+    with db.connect(slept.settings, "batch") as connection:
         company = store.company(connection)
         run, ahead = volume.last_run(connection), volume.ahead(connection)
         assert run is not None

@@ -17,7 +17,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from churn.settings import PROJECT, Settings
-from tests.conftest import clone
+from tests.conftest import Slept, clone
 
 ARGUMENTS = [
     "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking",
@@ -47,14 +47,14 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def site(trained: Settings) -> Iterator[Site]:
-    """The app on a simulated company of this worker's own."""
-    yield from served(trained, free_port())
+def site(slept: Slept) -> Iterator[Site]:
+    """The app on a simulated company of this worker's own, the day after a night."""
+    yield from served(slept.settings, free_port())
 
 
-def served(trained: Settings, port: int, *, host: str = "127.0.0.1", **environment: str) -> Iterator[Site]:
-    """The app by its own command on a copy of `trained`, until the caller is done."""
-    made = clone(trained)
+def served(company: Settings, port: int, *, host: str = "127.0.0.1", **environment: str) -> Iterator[Site]:
+    """The app by its own command on a copy of `company`, until the caller is done."""
+    made = clone(company)
     settings = next(made)
     log = Path(os.environ["KEEPLINE_TEST_RUN"]) / f"app-{port}.log"
     with log.open("wb") as out:

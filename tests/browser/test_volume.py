@@ -9,20 +9,10 @@ from urllib.parse import urlencode
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from churn import volume_nights
 from tests.browser.conftest import PICTURES, Site, settled
 
 pytestmark = pytest.mark.browser
 FIRST_CHART_SECONDS = 1.5
-
-
-@pytest.fixture(scope="module")
-def counted(site: Site) -> Site:
-    """The site's company counted and forecast, with a short back-test."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(volume_nights, "ORIGINS", 2)
-        volume_nights.run(site.settings, progress=lambda _: None)
-    return site
 
 
 def opened(page: Page, site: Site, who: str, view: str = "Forecast") -> None:
@@ -44,20 +34,20 @@ def leader_of(site: Site) -> str:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_view_is_drawn(browser: Browser, counted: Site, scheme: str) -> None:
+def test_every_view_is_drawn(browser: Browser, site: Site, scheme: str) -> None:
     context = browser.new_context(viewport={"width": 1366, "height": 768}, color_scheme=scheme, locale="en-GB")  # type: ignore[arg-type]
-    page, who = context.new_page(), leader_of(counted)
+    page, who = context.new_page(), leader_of(site)
     PICTURES.mkdir(exist_ok=True)
     for view in ("Forecast", "Staff", "Change calendar", "What changes brought", "Accuracy"):
-        opened(page, counted, who, view)
+        opened(page, site, who, view)
         expect(page.get_by_text("Traceback")).to_have_count(0)
         page.screenshot(path=PICTURES / f"volume-{view.replace(' ', '-').lower()}-{scheme}.png")
     context.close()
 
 
-def test_the_first_chart_comes_soon(page: Page, counted: Site) -> None:
-    who = leader_of(counted)
-    opened(page, counted, who)
+def test_the_first_chart_comes_soon(page: Page, site: Site) -> None:
+    who = leader_of(site)
+    opened(page, site, who)
     began = time.monotonic()
     page.get_by_role("radio", name="90 days").click()
     expect(page.locator("canvas, .marks").first).to_be_visible()
@@ -66,8 +56,8 @@ def test_the_first_chart_comes_soon(page: Page, counted: Site) -> None:
     assert "days=90" in page.url
 
 
-def test_a_change_is_planned_on_the_page(page: Page, counted: Site) -> None:
-    opened(page, counted, leader_of(counted), "Change calendar")
+def test_a_change_is_planned_on_the_page(page: Page, site: Site) -> None:
+    opened(page, site, leader_of(site), "Change calendar")
     page.get_by_role("textbox", name="Title").fill("App 9 sign-in")
     page.get_by_role("textbox", name="Owner department").fill("Digital")
     page.get_by_role("button", name="Save").click()

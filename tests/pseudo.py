@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -43,11 +44,16 @@ def in_brackets() -> Iterator[None]:
         listen_to(speech.chosen)
 
 
-def unsaid(app: AppTest, data: Iterable[str] = ()) -> list[tuple[str, str, str]]:
-    """What stands outside of brackets: (kind of element, field, text). `data`: patterns of what is data, not a text."""
+def unsaid(
+    app: AppTest, data: Iterable[str] = (), *, texts: Iterable[tuple[str, str, str]] | None = None
+) -> list[tuple[str, str, str]]:
+    """What stands outside of brackets: (kind of element, field, text). `data`: patterns of what is data, not a text.
+
+    `texts`: other texts of the page than `said` gives, such as `drawn` gives.
+    """
     known = [re.compile(pattern) for pattern in data]
     found = []
-    for kind, field, text in said(app):
+    for kind, field, text in said(app) if texts is None else texts:
         rest, before = text, None
         while before != rest:  # brackets stand within brackets
             before, rest = rest, re.sub(r"⟦[^⟦⟧]*⟧", " ", rest)
@@ -65,6 +71,31 @@ def said(app: AppTest) -> Iterator[tuple[str, str, str]]:
             proto = getattr(node, "proto", None)
             for field, text in _strings(proto):
                 yield type(node).__name__, field, text
+
+
+def drawn(app: AppTest) -> Iterator[tuple[str, str, str]]:
+    """The titles of every chart's axes, legends and tooltips, and of every table's columns."""
+    for chart in app.get("vega_lite_chart"):
+        yield from (("chart", "title", title) for title in _titles(json.loads(chart.proto.spec)))
+    for table in app.dataframe:
+        labels, shown = json.loads(table.proto.columns), list(table.proto.column_order)
+        for column in shown or table.value.columns:
+            about = labels.get(str(column)) or {}
+            yield "column", "label", str(about.get("label") or column)
+            if about.get("help"):
+                yield "column", "help", about["help"]
+
+
+def _titles(spec: Any) -> Iterator[str]:
+    if isinstance(spec, dict):
+        if isinstance(spec.get("title"), str):
+            yield spec["title"]
+        for tip in spec["tooltip"] if isinstance(spec.get("tooltip"), list) else ():
+            if "title" not in tip:
+                yield str(tip.get("field"))
+        spec = list(spec.values())
+    for part in spec if isinstance(spec, list) else ():
+        yield from _titles(part)
 
 
 def _nodes(block: Block) -> Iterator[Any]:

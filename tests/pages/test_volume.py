@@ -19,8 +19,14 @@ FIRST = date(2026, 11, 15)
 
 @pytest.fixture
 def filled(database: Settings, owner: psycopg.Connection) -> psycopg.Connection:
-    """A desk with a leader, and a forecast of 40 contacts a day in one queue: 20 at ten, 20 at half past."""
+    """A desk with a leader and a forecast."""
     populate(owner)
+    forecast(owner)
+    return owner
+
+
+def forecast(owner: psycopg.Connection) -> None:
+    """40 contacts a day in one queue, 20 at ten and 20 at half past; a change that was and one that is planned."""
     owner.execute(
         "INSERT INTO desk.staff (staff_id, name, role) VALUES ('lea', 'Lea', 'leader') ON CONFLICT DO NOTHING"
     )
@@ -48,7 +54,6 @@ def filled(database: Settings, owner: psycopg.Connection) -> psycopg.Connection:
         "('E1', 'cancels', 1, -3, 5, 1, NULL)"
     )
     owner.execute("INSERT INTO desk.volume_accuracy VALUES ('all', 1, 7, 12, 0.62, 0.11, -0.01, 0.9)")
-    return owner
 
 
 def page_of(database: Settings, monkeypatch: pytest.MonkeyPatch, who: str, view: str | None = None) -> AppTest:
@@ -142,7 +147,7 @@ def test_past_changes_say_when_there_is_no_evidence(
     owners, events = (frame.value for frame in page.dataframe)
     assert owners.loc[0, ["owner", "extra contacts", "at least", "at most"]].tolist() == ["Digital", 120, 80, 160]
     assert events.loc[0, "Contacts"] == "120 (80 to 160)"
-    assert events.loc[0, "Cancels"] == "no evidence (-3 to 5)"
+    assert events.loc[0, "Cancels"] == "no evidence (−3 to 5)"
     accuracy = page_of(database, monkeypatch, "lea", view="accuracy")
     assert accuracy.dataframe[0].value.loc[0, "against last week"] == 0.62
     assert accuracy.dataframe[1].value.loc[0, "mean error, contacts"] == 30

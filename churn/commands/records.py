@@ -15,6 +15,7 @@ def add(command: shared.Command) -> None:
     replay_.add_argument("decision", type=UUID, metavar="DECISION_ID")
     explain_ = command("explain", explain, "what a stored decision went by, in words a customer can be read")
     explain_.add_argument("decision", type=UUID, metavar="DECISION_ID")
+    explain_.add_argument("--language", default="en", metavar="CODE", help="the customer's language, such as de (en)")
     person_ = command("person", person, "erase one customer on request, or export all that is held about them")
     person_.add_argument("what", choices=("erase", "export"))
     person_.add_argument("account")
@@ -49,6 +50,9 @@ def explain(asked: argparse.Namespace) -> int:
     """One paragraph from the receipt of a decision."""
     from churn import db, offers, privacy
     from churn.core.explanation import in_plain_words
+    from churn.core.language import ENGLISH, speaking
+    from churn.core.offer import replay as made_again
+    from churn.languages import language_of
     from churn.policies.stored import policy_version
 
     database = db.open_database(shared.existing(), size=1)
@@ -59,7 +63,11 @@ def explain(asked: argparse.Namespace) -> int:
     finally:
         database.close()
     titles = {item.instrument: item.title for item in policy.instruments} if policy else {}
-    print(in_plain_words(receipt, after, titles))
+    language = language_of(asked.language)
+    with speaking(language):
+        if policy and language.code != ENGLISH.code:  # its sentences are kept in English, and made again in another
+            receipt = made_again(policy, receipt["inputs"]).as_receipt()
+        print(in_plain_words(receipt, after, titles))
     return 0
 
 

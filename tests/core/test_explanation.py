@@ -10,8 +10,10 @@ from random import Random
 import pytest
 
 from churn.core.explanation import Aftermath, in_plain_words
+from churn.core.language import speaking
 from churn.core.offer import ladder
 from churn.core.question import Ask, Trial
+from churn.languages import language_of
 from tests.core.ladders import POLICY, curve, question, random_call
 
 AT = datetime(2026, 11, 15, 12, 0, tzinfo=UTC)
@@ -42,6 +44,18 @@ def test_the_whole_paragraph() -> None:
         "supervisor for more. You were given: credit on the next bill, £20 in all. "
         "You may have this looked at again by a person, say what you think of it, and be told more."
     )
+
+
+def test_the_paragraph_in_the_customers_language() -> None:
+    with speaking(language_of("de")):
+        text = in_plain_words(receipt(trial=Trial("C1")), AFTER, TITLES)
+    assert text.startswith(
+        "Am 15. November 2026 haben Sie sich wegen „Störung“ bei uns gemeldet, und unser System hat vorgeschlagen, was "
+        "man Ihnen anbieten kann. Der erste Vorschlag war: 20\u00a0£ Gutschrift. Außerdem auf der Liste: 50\u00a0£ "
+        "Gutschrift, 70\u00a0£ Gutschrift und 1 Monat kostenlos. Grundlage war: Sie sind seit 74 Monaten bei uns"
+    )
+    assert "Es galt Version 7 unseres Regelwerks." in text
+    assert text.isascii() is False
 
 
 def test_without_a_model_it_says_so_and_gives_no_chance() -> None:

@@ -15,15 +15,17 @@ from hypothesis import strategies as st
 
 from churn.core.bill import by_month, with_credit, with_pause, with_price
 from churn.core.effect import ConcessionEffect
+from churn.core.language import speaking
 from churn.core.levers import fitting_levers
 from churn.core.limits import Budget, Earlier, Spending
-from churn.core.offer import Ladder, ladder, offered, replay
+from churn.core.offer import Ladder, ladder, offered, replay, retold
 from churn.core.plans import money_plans
 from churn.core.policy import LEVERS, cost_if_stays
 from churn.core.question import MODELLED, NO_EVIDENCE, Ask, Curve, Question, Trial, Worth, respond_with
 from churn.core.rung import Rung
 from churn.core.similar import PastCaller, what_kept
 from churn.core.terms import default_amount, term_of, terms
+from churn.languages import language_of
 from tests.core.ladders import MONEY, POLICY, breaches, curve, holds, linear, plenty, question, random_call
 
 # Worth £90, 30 % stay, one point more for each pound: gain(a) = 0.9·a − (0.3 + 0.01·a)·a − 2 = 7 − (a − 30)²/100.
@@ -363,6 +365,34 @@ def test_a_receipt_is_json_and_gives_exactly_the_same_ladder() -> None:
         again = replay(POLICY, receipt["inputs"])
         assert again == made
         assert json.loads(json.dumps(again.as_receipt())) == receipt
+
+
+def test_a_ladder_told_in_german_is_the_same_and_tells_the_same_in_english_again() -> None:
+    german = language_of("de")
+    for seed in range(60):
+        asked, respond = random_call(Random(seed))
+        made = ladder(POLICY, asked, respond)
+        with speaking(german):
+            told = retold(POLICY, made)
+        assert [unsaid(rung) for rung in told.rungs] == [unsaid(rung) for rung in made.rungs]
+        assert told.rungs[-1].title == "Nichts geben"
+        assert replay(POLICY, json.loads(json.dumps(told.as_receipt()))["inputs"]).as_receipt() == made.as_receipt()
+
+
+def test_what_is_owed_for_is_told_from_its_parts_and_as_it_was_kept_where_there_are_none() -> None:
+    asked = question(owed=135, owed_for="An outage.", owed_parts=(("outage", "2026-11-03", 22, 1, 4_100),))
+    with speaking(language_of("de")):
+        assert ladder(POLICY, asked).rungs[0].reason.startswith(
+            "Ein Ausfall von 22 Stunden ab 3. Nov. (1 Tag, bei 41\u00a0£ im Monat). Das kommt zuerst"
+        )
+        assert ladder(POLICY, replace(asked, owed_parts=())).rungs[0].reason.startswith("An outage. Das kommt zuerst")
+    kept = json.loads(json.dumps(ladder(POLICY, asked).as_receipt()))
+    assert replay(POLICY, kept["inputs"]).question == asked
+
+
+def unsaid(rung: Rung) -> Rung:
+    """A rung without its words."""
+    return replace(rung, title="", reason="")
 
 
 def test_a_receipt_of_another_policy_is_not_replayed() -> None:

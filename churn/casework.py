@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import pickle
 import unicodedata
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from typing import Any, Literal
@@ -14,16 +13,17 @@ import numpy as np
 import psycopg
 
 from churn import escalations, registry, store
-from churn.core import features, records, words
+from churn.core import features, records
 from churn.core.demand import EffectInUse
 from churn.core.effect import ConcessionEffect
 from churn.core.escalation import Escalation
+from churn.core.facts import fact_for, striking
 from churn.core.fitted import Fitted
 from churn.core.grants import Session
 from churn.core.language import mark, t
 from churn.core.outlook import Economics, Outlook, economics_of, look_ahead, risk_and_moves
 from churn.core.policy import Policy
-from churn.core.reasons import Reason, explain, say
+from churn.core.reasons import Reason, explain
 from churn.core.risk import ChurnRisk
 from churn.core.say import BRAND_NEW_DAYS, Opening, say_first
 from churn.core.scene import Scene
@@ -325,66 +325,10 @@ def likely_why(model: Fitted[LikelyWhy] | None, facts: records.CallerFacts, scen
     Without a model the caller's own striking facts, without a chance.
     """
     if model is None or not facts.features:
-        told = {fact: reason for reason, tell in reversed(SPEAKING.items()) if (fact := tell(scene))}
-        return tuple(Why(reason, None, fact) for fact, reason in reversed(told.items()))[:MOST_WHY]
+        return tuple(Why(reason, None, fact) for reason, fact in striking(scene))[:MOST_WHY]
     ranked = model.estimator.rank(_complete(model, facts))
     likely = [one for one in ranked if one.chance >= LEAST_WHY and one.reason != OTHER][:MOST_WHY]
     return tuple(Why(one.reason, one.chance, fact_for(one.reason, scene)) for one in likely)
-
-
-def fact_for(reason: str, scene: Scene) -> str | None:
-    """The caller's own dated fact that goes with a contact reason; None when nothing of theirs does."""
-    found = scene.inbound(365, reason)
-    open_ones = scene.still_open(365, reason)
-    if open_ones:
-        nth = words.ordinal(len(open_ones) + 1)
-        return t("would be the {nth} time, open since {day}", nth=nth, day=scene.day(open_ones[-1].started_at))
-    tell = next((tell for word, tell in SPEAKING.items() if word in reason.lower()), None)
-    if tell is not None and (fact := tell(scene)):
-        return fact
-    return t("last on {day}", day=scene.day(found[0].started_at)) if found else None
-
-
-def _bill_rise(scene: Scene) -> str | None:
-    change = scene.values.get("bill_change")
-    if not isinstance(change, float) or change < 1:
-        return None
-    said = say("bill_change", scene)
-    return t("bill up {money}", money=scene.money(change)) if said else None
-
-
-def _term_near(scene: Scene) -> str | None:
-    months = scene.values.get("months_to_term_end")
-    if not isinstance(months, float) or not -1 <= months <= 2:
-        return None
-    said = say("months_to_term_end", scene)
-    end = said[1] if said else None
-    if end is None:
-        return None
-    day = scene.day(end)
-    return t("term ends {day}", day=day) if end >= scene.today else t("out of term since {day}", day=day)
-
-
-def _outage(scene: Scene) -> str | None:
-    found = next((event for event in scene.facts.events if event.kind == "outage"), None)
-    return f"{found.title}, {scene.day(found.starts_at)}" if found else None
-
-
-def _overdue(scene: Scene) -> str | None:
-    said = say("overdue", scene) if scene.values.get("overdue") else None
-    return said[0] if said else None
-
-
-SPEAKING: dict[str, Callable[[Scene], str | None]] = {
-    "fault": _outage,
-    "outage": _outage,
-    "bill": _bill_rise,
-    "price": _bill_rise,
-    "pay": _overdue,
-    "cancel": _term_near,
-    "contract": _term_near,
-    "upgrade": _term_near,
-}
 
 
 def _values(facts: records.CallerFacts) -> dict[str, Any]:

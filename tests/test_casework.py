@@ -16,6 +16,7 @@ import pytest
 from churn import casework, db, registry, store
 from churn.casework import Models
 from churn.core import features
+from churn.core.facts import fact_for
 from churn.core.grants import Session
 from churn.core.outlook import DAYS_A_MONTH
 from churn.core.records import Company
@@ -200,8 +201,8 @@ def test_a_fact_in_the_middle_of_a_line_keeps_the_capital_of_its_month(end: date
 
 def test_what_was_put_right_is_not_counted_as_the_next_time() -> None:
     known = scene(contacts=(contact(2, is_resolved=True), unresolved(9), unresolved(30)))
-    assert casework.fact_for("fault", known) == "last on 13 Nov"
-    assert casework.fact_for("bill", known) is None
+    assert fact_for("fault", known) == "last on 13 Nov"
+    assert fact_for("bill", known) is None
 
 
 def test_who_has_left_is_given_no_risk_and_no_blame_on_the_models() -> None:

@@ -14,11 +14,15 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from churn.core.language import t
+from churn.core.language import mark, t
 from churn.core.money import exponent, show
 from churn.core.question import logit
 from churn.core.words import spoken
 
+ALIKE = mark(
+    "Settled past calls most like this one in reason, plan, segment, tenure, bill, risk and worth. "
+    "Measured: who was still a customer after 90 days. It tells what happened, not what the offer caused."
+)
 FEWEST = 3  # callers given the same, before the same is worth naming
 OTHER_KIND = 2.0  # standard deviations that another plan or another segment counts
 BAND = 10  # major units that count as the same money

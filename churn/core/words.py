@@ -66,11 +66,6 @@ def span(since: date, until: date) -> str:
     return " ".join(part for part in (t("{n} y", n=years) if years else "", t("{n} m", n=rest) if rest else "") if part)
 
 
-def count(n: int, noun: str) -> str:
-    """`1 contact`, `3 contacts`."""
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
-
-
 def duration(seconds: float) -> str:
     """`under a second`, `42 s`, `3 min 10 s`, `1 h 4 min`: a time that was measured, in its two largest units."""
     if seconds < 1:

@@ -13,6 +13,7 @@ from churn.core.language import mark, t
 from churn.core.money import show, to_major
 from churn.core.offer import Ladder
 from churn.core.rung import APPROVAL, CEILING, OPENING, OTHER, TARGET, Rung
+from churn.core.similar import ALIKE
 from churn.offers import Offer
 from churn.refusals import KeyReused, Refusal, Unconfirmed
 from churn.ui.ask import keep_notes, take_ask, take_reason
@@ -81,7 +82,7 @@ def _similar(session: Session, card: Card, call: OnCall) -> None:
             said = offers.what_kept_similar(session.database, session.me, card, call.contact_reason, fault=call.fault)
             call.similar = (about, said)
     if call.similar is not None and call.similar[0] == about and call.similar[1]:
-        st.caption(plain(call.similar[1]))
+        st.caption(plain(call.similar[1]), help=t(ALIKE))
 
 
 def _headline(made: Ladder) -> None:

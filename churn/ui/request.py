@@ -13,7 +13,7 @@ from churn import ledger, offers
 from churn.core.grants import Headroom, Request
 from churn.core.language import current, mark, t
 from churn.core.money import show, to_major, to_minor
-from churn.core.similar import PastCase
+from churn.core.similar import ALIKE, PastCase
 from churn.core.words import month, percent, spoken
 from churn.refusals import NotSignedIn, Refusal, RoleChanged, SessionEnded
 from churn.ui.gate import Session
@@ -79,7 +79,14 @@ def show_request(session: Session, request: Request, budgets: Sequence[Headroom]
         asked = t("Asked by {person}", person=plain(request.requested_by))
         ends = t("ends in about {seconds} s", seconds=left)
         st.caption(f"{asked} · {_gap(request)} · {ends} · {plain(held.reason, 300)}")
-        st.markdown(_figures(held, currency), anchors=False)
+        st.markdown(
+            _figures(held, currency),
+            anchors=False,
+            help=t(
+                "As on the agent's screen, modelled: stays, still a customer 90 days after the call; worth, expected "
+                "margin if they stay, with its 90 % interval; gain over giving nothing, the offer paid."
+            ),
+        )
         st.markdown(plain(_budget(request, budgets)), anchors=False)
         _nearest(held.nearest, currency)
         _answers(session, request, has_keys=has_keys)
@@ -148,7 +155,7 @@ def _nearest(nearest: Sequence[PastCase] | None, currency: str) -> None:
         kept = sum(case.is_kept for case in nearest)
         told = [_past(case, currency) for case in nearest]
         said = t("Nearest past cases: {kept} of {n} stayed", kept=kept, n=len(nearest))
-        st.markdown(f"**{said}**  \n" + "  \n".join(told), anchors=False)
+        st.markdown(f"**{said}**  \n" + "  \n".join(told), anchors=False, help=t(ALIKE))
 
 
 def _past(case: PastCase, currency: str) -> str:

@@ -69,7 +69,7 @@ def funnel_chart(funnel: Funnel, agents: pd.DataFrame) -> Chart:
     marks = base.mark_point(filled=True, size=90).encode(
         x=x, y=y, tooltip=tip,
         shape=alt.Shape(
-            "said:N", title=None, legend=alt.Legend(orient="top", columns=2, labelLimit=340),
+            "said:N", title=None, legend=alt.Legend(orient="top", columns=2, labelLimit=400),
             scale=alt.Scale(domain=list(names.values()), range=list(SHAPES.values())),
         ),
         color=alt.Color("said:N", title=None, scale=alt.Scale(domain=list(names.values()))),

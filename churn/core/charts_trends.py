@@ -167,8 +167,9 @@ def heat(cells: pd.DataFrame) -> Chart:
         x=alt.X("month:O", title=t("month since joining"), axis=alt.Axis(labelAngle=0)),
         y=alt.Y("cohort:O", title=t("quarter joined"), sort="descending"),
     )
+    legend = alt.Legend(format=".1%", orient="top", gradientLength=300)
     boxes = base.mark_rect(stroke="gray").encode(
-        color=alt.Color("rate:Q", title=t("left in the month"), legend=alt.Legend(format=".1%", orient="top")),
+        color=alt.Color("rate:Q", title=t("left in the month"), legend=legend),
         strokeWidth=alt.condition(pick, alt.value(3), alt.value(0)),
         tooltip=[
             alt.Tooltip("cohort:O", title=t("joined in")), alt.Tooltip("month:O", title=t("month since joining")),

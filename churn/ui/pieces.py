@@ -40,6 +40,11 @@ def heading(text: str, *, help: str | None = None) -> None:  # noqa: A002 - Stre
     st.caption(f"## {text.upper()}", help=help)
 
 
+def day_format(english: str) -> Any:
+    """How a field for a day shows it, by the language spoken here: `english`, or `DD.MM.YYYY`."""
+    return "DD.MM.YYYY" if "." in current().day else english
+
+
 def chart(picture: Picture, **options: Any) -> Any:
     """Any chart, Altair's or a Vega-Lite specification, its numbers and months as the language spoken here has them.
 

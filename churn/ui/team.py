@@ -15,6 +15,7 @@ from churn.core.language import mark, number, t, tn
 from churn.core.wins import LONG_RUN, Topic
 from churn.ui.gate import Session
 from churn.ui.pieces import chart, heading, plain
+from churn.ui.tables import show_table
 from churn.ui.team_figures import show_figures
 
 if TYPE_CHECKING:
@@ -144,12 +145,12 @@ def _wins(connection: psycopg.Connection, session: Session, people: Sequence[tea
     by_name: dict[str, list[str]] = {}
     for win in found:
         by_name.setdefault(win["name"], []).append(f"{win['times']} × {words.spoken(win['what'])}")
-    st.caption(words.day(found[0]["won_on"], session.clock))
+    st.caption(plain(words.day(found[0]["won_on"], session.clock)))  # `3. März` alone would begin a list
     if session.person.role == "agent":
         st.markdown(plain("; ".join(told for some in by_name.values() for told in some)), anchors=False)
         return
     frame = pd.DataFrame([{"agent": name, "wins": "; ".join(told)} for name, told in by_name.items()])
-    st.dataframe(
+    show_table(
         frame, hide_index=True, alt=t("Small wins of the day by agent."),
         column_config={"agent": t("agent"), "wins": t("wins")},
     )  # fmt: skip
@@ -171,7 +172,7 @@ def _topics(connection: psycopg.Connection, people: Sequence[team.Agent]) -> Non
         ),
     )
     if rows:
-        st.dataframe(
+        show_table(
             pd.DataFrame(rows), hide_index=True, alt=t("Saves against expected by agent and contact reason."),
             column_config={
                 "agent": t("agent"), "contact reason": t("contact reason"), "calls": t("calls"), "saved": t("saved"),

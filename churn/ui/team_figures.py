@@ -14,6 +14,7 @@ from churn.core.charts_team import SAID, SHORT
 from churn.core.language import mark, number, t, tn
 from churn.ui.gate import Session
 from churn.ui.pieces import heading, plain
+from churn.ui.tables import show_table
 from churn.ui.takeaway import takeaway
 
 FIGURES = ["agent", "team", "calls", "saved", "expected", "above in 100", "at least", "at most", "judged"]
@@ -37,11 +38,11 @@ def show_figures(session: Session, people: Sequence[team.Agent]) -> None:
         ),
     )
     frame = table(people)
-    st.dataframe(
+    show_table(
         frame[FIGURES].assign(judged=[t(SHORT[person.zone]) for person in people]), hide_index=True, key="figures",
         alt=t("Saves of each agent by name, against what was expected."), column_config=_saves_columns(),
     )  # fmt: skip
-    st.dataframe(
+    show_table(
         frame[MONEY], hide_index=True, key="money", placeholder="–",
         alt=t("Money given, asks and referrals of each agent by name."), column_config=_money_columns(currency),
     )  # fmt: skip

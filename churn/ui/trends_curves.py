@@ -16,6 +16,7 @@ from churn.core.rates import FEWEST
 from churn.trends import Filter, Mark, State
 from churn.ui.gate import Session
 from churn.ui.pieces import chart, heading, plain
+from churn.ui.tables import show_table
 from churn.ui.takeaway import takeaway
 from churn.ui.trends_lists import points, show_leavers
 
@@ -67,7 +68,7 @@ def show_curves(session: Session, connection: psycopg.Connection, narrowed: Filt
     last = frame["month"].max()
     named = {say(name): table for name, table in shown.items()}
     numbers = charts.risk_table(named, [month for month in RISK_MONTHS if month <= last])
-    st.dataframe(
+    show_table(
         numbers, hide_index=True, alt=t("Numbers at risk by group and month."),
         column_config={name: st.column_config.TextColumn(alignment="right") for name in numbers.columns[1:]},
     )  # fmt: skip

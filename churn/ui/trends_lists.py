@@ -22,6 +22,7 @@ from churn.core.summary import Section, Tile, page
 from churn.trends import Filter, Mark, State
 from churn.ui.gate import Session
 from churn.ui.pieces import heading
+from churn.ui.tables import show_table
 from churn.ui.takeaway import takeaway, written_down
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def _listed(session: Session, frame: pd.DataFrame, count: int, key: str) -> None
     said["monthly_margin"] = st.column_config.NumberColumn(
         t("margin a month ({currency})", currency=session.company.currency), format="%.2f"
     )
-    st.dataframe(
+    show_table(
         spoken_in(frame, CODED), hide_index=True, key=f"list-{key}", placeholder="–",
         alt=t("Customers behind the chosen mark."),
         column_config={name: label for name, label in said.items() if name in frame.columns},
@@ -117,12 +118,12 @@ def show_forbidden(session: Session, rows: Sequence[dict[str, Any]]) -> None:
     )  # fmt: skip
     frame = forbidden_table(ours, currency)
     by_limit = frame.groupby("limit").agg(customers=("account", "size"), worth=("worth", "sum")).reset_index()
-    st.dataframe(
+    show_table(
         by_limit[by_limit["customers"] >= FEWEST], hide_index=True, column_config=_labels(currency),
         alt=t("Customers and worth by limit of policy."),
     )  # fmt: skip
     with st.expander(t("Who they are")):
-        st.dataframe(
+        show_table(
             frame, hide_index=True, column_config=_labels(currency),
             alt=t("Customers policy forbids to keep, by account."),
         )  # fmt: skip

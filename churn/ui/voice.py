@@ -17,6 +17,7 @@ from churn.core.language import mark, number, t, tn
 from churn.core.problems import STATES
 from churn.ui.gate import Session
 from churn.ui.pieces import chart, heading, plain
+from churn.ui.tables import show_table
 from churn.ui.takeaway import takeaway, written_down
 from churn.ui.voice_card import show_problem
 from churn.ui.voice_league import show_worth_having
@@ -165,7 +166,7 @@ def _topics(session: Session, asked: voice.Asked) -> None:
             }
         )
     frame = pd.DataFrame(rows).sort_values("contacts", ascending=False)
-    st.dataframe(
+    show_table(
         frame,
         hide_index=True,
         alt=tn(

@@ -17,7 +17,8 @@ from churn.core.money import to_major
 from churn.core.problems import LEAST_GROUP, STATES, Day, title_said
 from churn.refusals import Refusal
 from churn.ui.gate import Session
-from churn.ui.pieces import Colour, Flag, chart, flags, plain
+from churn.ui.pieces import Colour, Flag, chart, day_format, flags, plain
+from churn.ui.tables import show_table
 from churn.ui.takeaway import takeaway
 
 BADGES: dict[str, tuple[str, Colour]] = {
@@ -121,7 +122,8 @@ def _who(session: Session, problem: voice.Problem, quotes: Sequence[voice.Quote]
     ):
         some = [{label: g.value or t(OTHERS), t("customers"): g.customers} for g in groups if g.dimension == dimension]
         if some:
-            column.dataframe(pd.DataFrame(some), hide_index=True, alt=told)
+            with column:
+                show_table(pd.DataFrame(some), hide_index=True, alt=told)
     if not groups:
         st.caption(t("Fewer than 10 customers: who they are is not told."))
     if touched:
@@ -157,7 +159,7 @@ def _accounts(session: Session, problem: voice.Problem, touched: Sequence[voice.
             for one in touched
         ]
     )
-    st.dataframe(
+    show_table(
         frame.head(MOST_LISTED),
         hide_index=True,
         alt=t("Accounts with most worth at risk, without names."),
@@ -208,7 +210,7 @@ def _acts(session: Session, problem: voice.Problem) -> None:
             value=problem.fixed_on,
             min_value=problem.began_on,
             max_value=voice.local_today(session.company, session.clock),
-            format="DD/MM/YYYY",
+            format=day_format("DD/MM/YYYY"),
             key=f"fixed-{key}",
         )
     next(columns).text_input(t("Remark"), key=f"remark-{key}", max_chars=300)

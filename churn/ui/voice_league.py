@@ -13,6 +13,7 @@ from churn.core.language import number, t
 from churn.core.league import CLASSES, QUADRANTS, Standing, avoidable
 from churn.refusals import Refusal
 from churn.ui.gate import Session
+from churn.ui.tables import spoken
 from churn.ui.takeaway import takeaway
 
 
@@ -36,24 +37,22 @@ def show_worth_having(session: Session, asked: voice.Asked) -> None:
     )  # fmt: skip
     may_edit = session.person.role == "leader"
     frame = pd.DataFrame([_standing(row) for row in rows])
+    columns = {
+        "about": t("About"),
+        "contacts": st.column_config.NumberColumn(t("Contacts, {n} days", n=voice.LEAGUE_DAYS), format="%,d"),
+        "share": st.column_config.ProgressColumn(t("Share of all"), min_value=0, max_value=100, format="%.1f %%"),
+        "change": st.column_config.NumberColumn(t("On the {n} days before", n=voice.LEAGUE_DAYS), format="%+.0f %%"),
+        "to_us": _class_column(t("To us")),
+        "to_them": _class_column(t("To them")),
+        "advice": t("So"),
+    }
     edited = st.data_editor(
-        frame.assign(share=frame["share"] * 100),
+        **spoken(frame.assign(share=frame["share"] * 100), columns),
         hide_index=True,
         key=f"league-{asked.region}-{asked.plan}",
         alt=t("Contact reasons with contacts, share, change and class."),
         disabled=["about", "contacts", "share", "change", "advice", *([] if may_edit else ["to_us", "to_them"])],
         column_order=["about", "contacts", "share", "change", "to_us", "to_them", "advice"],
-        column_config={
-            "about": t("About"),
-            "contacts": st.column_config.NumberColumn(t("Contacts, {n} days", n=voice.LEAGUE_DAYS), format="%,d"),
-            "share": st.column_config.ProgressColumn(t("Share of all"), min_value=0, max_value=100, format="%.1f %%"),
-            "change": st.column_config.NumberColumn(
-                t("On the {n} days before", n=voice.LEAGUE_DAYS), format="%+.0f %%"
-            ),
-            "to_us": _class_column(t("To us")),
-            "to_them": _class_column(t("To them")),
-            "advice": t("So"),
-        },
     )
     if may_edit:
         _classify(session, frame, edited)

@@ -20,6 +20,7 @@ from churn.core.volume_calendar import Ahead, brought, with_changes
 from churn.core.volume_events import Kind
 from churn.ui.gate import Session
 from churn.ui.pieces import chart, heading, plain
+from churn.ui.tables import show_table
 from churn.ui.takeaway import takeaway
 from churn.ui.volume_calendar import show_calendar
 from churn.ui.volume_past import show_accuracy, show_league
@@ -273,7 +274,7 @@ def _staff(session: Session, read: Read) -> None:
             hours=number(hours), most=number(frame["on the telephone"].max()),
         )
     )  # fmt: skip
-    st.dataframe(
+    show_table(
         frame, hide_index=True, column_config=_staff_columns(),
         alt=t("Staff by half-hour: {hours} paid hours.", hours=number(hours)),
     )  # fmt: skip

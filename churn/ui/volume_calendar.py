@@ -19,7 +19,8 @@ from churn.core.volume_day import SLOTS
 from churn.core.volume_events import Kind
 from churn.refusals import Refusal
 from churn.ui.gate import Session
-from churn.ui.pieces import heading, plain
+from churn.ui.pieces import day_format, heading, plain
+from churn.ui.tables import show_table
 from churn.ui.takeaway import takeaway
 
 KINDS = ("campaign", "release", "price_rise", "bill_run", "maintenance", "letter")
@@ -54,7 +55,7 @@ def show_calendar(session: Session, usual: Ahead, kinds: dict[str, Kind], change
             _row(session, change, changes, usual, kinds, shares=shares, capacity=float(capacity)) for change in changes
         ]
         frame = pd.DataFrame(rows)
-        st.dataframe(
+        show_table(
             frame,
             hide_index=True,
             alt=tn(
@@ -168,7 +169,7 @@ def _editor(session: Session, ours: list[volume.Change]) -> None:
         kinds = list(dict.fromkeys([*([old.kind] if old else []), *KINDS]))
         kind = three.selectbox(t("Kind"), kinds, format_func=words.spoken, accept_new_options=True, key=f"kind-{name}")
         day, hour, hours, audience = st.columns(4)
-        on = day.date_input(t("Begins on"), begins.date(), key=f"on-{name}")
+        on = day.date_input(t("Begins on"), begins.date(), key=f"on-{name}", format=day_format("YYYY/MM/DD"))
         at = hour.time_input(t("At"), begins.time(), key=f"at-{name}")
         lasts = hours.number_input(
             t("Lasts, hours"), 0.0, 24.0 * 366, _hours(old), key=f"hours-{name}", help=t("0: no end.")

@@ -11,6 +11,7 @@ from churn.core import words
 from churn.core.language import number, t, tn
 from churn.ui.gate import Session
 from churn.ui.pieces import heading
+from churn.ui.tables import show_table
 from churn.ui.takeaway import takeaway
 
 MEASURES = {"contacts": "Contacts", "cancels": "Cancels", "concessions": "Concessions"}  # columns of the file
@@ -56,7 +57,7 @@ def show_league(session: Session) -> None:
             "changes with a shown effect": by["shown"].sum().to_numpy(),
         }
     ).sort_values("extra contacts", ascending=False)
-    st.dataframe(
+    show_table(
         league, hide_index=True, alt=t("Extra contacts by owner department, with 90 % intervals."),
         column_config={
             "owner": t("owner"), "changes": t("changes"),
@@ -71,7 +72,7 @@ def show_league(session: Session) -> None:
     )  # fmt: skip
     heading(t("Every past change"))
     frame = pd.DataFrame(table.values())
-    st.dataframe(
+    show_table(
         frame,
         hide_index=True,
         alt=tn(len(frame), "{n} past change with what it brought.", "{n} past changes with what they brought."),
@@ -117,7 +118,7 @@ def show_accuracy(session: Session) -> None:
         }
     )
     column = st.column_config.NumberColumn
-    st.dataframe(
+    show_table(
         frame,
         hide_index=True,
         alt=t("Forecast errors by queue and days ahead."),
@@ -164,7 +165,7 @@ def show_accuracy(session: Session) -> None:
                 "mean error, contacts": by["off"].mean().round().to_numpy(),
             }
         )
-        st.dataframe(
+        show_table(
             owners, hide_index=True, alt=t("Forecast error of changes by owner department."),
             column_config={
                 "owner": t("owner"), "changes": t("changes"), "brought": t("brought"), "expected": t("expected"),

@@ -32,7 +32,8 @@ VIEWS = {
 DATA = (
     r"^.* · \s*$", r"English|Deutsch", r"CSV|Excel|Parquet", r"Keepline", r"UTC", r"Europe/London",
     r"\b(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\b", r"\b(Ann|Abe|Ben|Lea)\b", r"App (7|8|\S*8\S*)",
-    r"\b(care|Digital|Network|Fibre)\b", r"(?i)\b(north|south|west)\b", r"says hub.*", r"passed security.*", r"said .*b.*thanks.*",
+    r"\b(care|Digital|Network|Fibre)\b", r"(?i)\b(north|south|west)\b", r"says hub.*", r"passed security.*",
+    r"said .*b.*thanks.*",
 )  # fmt: skip
 
 

@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 IN = "\x04"  # between a context and its text, as in gettext
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 LONG_MONTHS = (
@@ -66,6 +68,12 @@ def speaking(language: Language) -> Iterator[None]:
         yield
     finally:
         _spoken.reset(token)
+
+
+def in_english(make: Callable[..., T], *asked: Any) -> T:
+    """What `make(*asked)` gives, said in English: as a file for other systems has it."""
+    with speaking(ENGLISH):
+        return make(*asked)
 
 
 def listen_to(asked: Callable[[], Language]) -> None:

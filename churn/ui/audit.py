@@ -12,7 +12,7 @@ import streamlit as st
 from churn import audit, store
 from churn.audit import Event
 from churn.core import words
-from churn.core.language import ENGLISH, mark, number, speaking, t
+from churn.core.language import in_english, mark, number, t
 from churn.ui.gate import Session
 from churn.ui.pieces import heading, plain, reading
 from churn.ui.takeaway import takeaway
@@ -103,8 +103,7 @@ def _list(session: Session, found: list[Event]) -> None:
         column_config={name: words.spoken(name) for name in frame.columns}
         | {"when": st.column_config.DatetimeColumn(words.spoken("when"), format="YYYY-MM-DD HH:mm:ss")},
     )  # fmt: skip
-    with speaking(ENGLISH):
-        takeaway(session, "audit", "audit", _frame(found, session.company.time_zone))
+    takeaway(session, "audit", "audit", in_english(_frame, found, session.company.time_zone))
 
 
 def _frame(found: list[Event], zone: str) -> pd.DataFrame:

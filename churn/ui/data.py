@@ -13,7 +13,7 @@ from churn import data_reports
 from churn.core import charts_models as charts
 from churn.core import words
 from churn.core.data_profile import GAP_DAYS, RECENT_DAYS
-from churn.core.language import ENGLISH, mark, number, speaking, t, tc, tn
+from churn.core.language import in_english, mark, number, t, tc, tn
 from churn.data_reports import Past, Profile
 from churn.ui.gate import Session
 from churn.ui.pieces import chart, heading, plain, reading
@@ -107,8 +107,7 @@ def _fresh(session: Session, profile: Profile) -> None:
             "as it is 19 times in 20 over {n} days; late is more than twice that, at least two days.", n=GAP_DAYS,
         )
     )  # fmt: skip
-    with speaking(ENGLISH):
-        takeaway(session, "data", "freshness", _tables(profile))
+    takeaway(session, "data", "freshness", in_english(_tables, profile))
     with_rows = {one["noun"]: one["days"] for one in profile.tables if one["days"]}
     if not with_rows:
         return

@@ -10,7 +10,7 @@ import streamlit as st
 from churn import model_reports
 from churn.core import charts_models as charts
 from churn.core import words
-from churn.core.language import ENGLISH, mark, number, speaking, t
+from churn.core.language import in_english, mark, number, t
 from churn.core.model_card import PURPOSE
 from churn.core.model_judgement import group_in_words
 from churn.core.model_words import model_name, status_in_words
@@ -194,8 +194,7 @@ def _over_time(session: Session, connection: psycopg.Connection, versions: list[
                 "usual rate": st.column_config.Column(t("log loss of the usual rate")),
             },
         )  # fmt: skip
-        with speaking(ENGLISH):
-            takeaway(session, "models", f"{made[0].kind}-versions", _figures(made))
+        takeaway(session, "models", f"{made[0].kind}-versions", in_english(_figures, made))
     if versions[0].kind != "risk":
         if not made:
             st.caption(t("This kind keeps no figure that can be followed over time."))

@@ -9,7 +9,7 @@ import streamlit as st
 
 from churn import model_reports
 from churn.core import words
-from churn.core.language import ENGLISH, mark, number, speaking, t
+from churn.core.language import in_english, mark, number, t
 from churn.core.model_words import status_in_words
 from churn.model_reports import Version
 from churn.refusals import Refusal
@@ -38,8 +38,7 @@ def show_versions(session: Session, versions: list[Version]) -> None:
         frame, hide_index=True, alt=t("Versions of this kind, newest first"),
         column_config={name: words.spoken(name) for name in frame.columns},
     )  # fmt: skip
-    with speaking(ENGLISH):
-        takeaway(session, "models", f"{versions[0].kind}-all-versions", _every(versions, zone))
+    takeaway(session, "models", f"{versions[0].kind}-all-versions", in_english(_every, versions, zone))
     candidates = [one for one in versions if one.status == "candidate"]
     _rivals(candidates, next((one for one in versions if one.status == "current"), None))
     _promotion(session, [one for one in versions if one.status in ("candidate", "retired")])

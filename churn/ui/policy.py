@@ -7,7 +7,7 @@ from datetime import date
 import pandas as pd
 import streamlit as st
 
-from churn.core.language import ENGLISH, mark, number, speaking, t, tn
+from churn.core.language import ENGLISH, in_english, mark, number, speaking, t, tn
 from churn.core.money import show
 from churn.core.policy import Policy
 from churn.core.policy_diff import DIFFERENT, about, differences, in_force_on, value_of
@@ -64,16 +64,14 @@ def _in_force(session: Session) -> None:
         rules, hide_index=True, height=420, column_config=heads(rules.columns),
         alt=t("Rules in force: what, how much, and the sentence the agent reads."),
     )  # fmt: skip
-    with speaking(ENGLISH):
-        takeaway(session, "policy", "rules-in-force", rules_table(policy, day))
+    takeaway(session, "policy", "rules-in-force", in_english(rules_table, policy, day))
     heading(t("Who may give it alone"), help=t("As policy sets it. In all: in each day, week or month, by the ledger."))
     authority = authority_table(policy)
     st.dataframe(
         authority, hide_index=True, column_config=heads(authority.columns),
         alt=t("What each role may give alone, at once and in a window."),
     )  # fmt: skip
-    with speaking(ENGLISH):
-        takeaway(session, "policy", "authority-in-force", authority_table(policy))
+    takeaway(session, "policy", "authority-in-force", in_english(authority_table, policy))
     heading(
         t("What may be given"),
         help=t("As policy sets it. Costs of its face: what an amount given costs the company, in percent of it."),
@@ -84,8 +82,7 @@ def _in_force(session: Session) -> None:
         column_config=heads(instruments.columns)
         | {"from budget": st.column_config.CheckboxColumn(t("draws on the budget"))},
     )  # fmt: skip
-    with speaking(ENGLISH):
-        takeaway(session, "policy", "instruments-in-force", instruments_table(policy))
+    takeaway(session, "policy", "instruments-in-force", in_english(instruments_table, policy))
 
 
 def rules_table(policy: Policy, day: date) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from churn import ledger, policy_lab, store
 from churn.core import money, words
-from churn.core.language import ENGLISH, mark, number, speaking, t
+from churn.core.language import in_english, mark, number, t
 from churn.core.money import show
 from churn.core.words import spoken
 from churn.policies.stored import policy_in_force
@@ -39,8 +39,7 @@ def show_budgets(session: Session) -> None:
             column_config=heads(frame.columns)
             | {name: money_column(spoken(name), digits) for name in ("limit", "spent", "left")},
         )  # fmt: skip
-        with speaking(ENGLISH):
-            takeaway(session, "policy", "budgets", _rows(held))
+        takeaway(session, "policy", "budgets", in_english(_rows, held))
     else:
         st.info(t("No team has money this month: propose some."), icon=":material/inbox:")
     _waiting(session, [one for one in every if one.confirmed_by is None])
@@ -133,8 +132,7 @@ def _history(session: Session, done: list[Proposal]) -> None:
             frame, hide_index=True, alt=t("Budget moves, who proposed and who confirmed."),
             column_config=heads(frame.columns) | {"amount": st.column_config.NumberColumn(amount)},
         )  # fmt: skip
-        with speaking(ENGLISH):
-            takeaway(session, "policy", "budget-history", _moves(session, done))
+        takeaway(session, "policy", "budget-history", in_english(_moves, session, done))
 
 
 def _moves(session: Session, done: list[Proposal]) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from churn.core.effect import ConcessionEffect
-from churn.core.language import mark, t
+from churn.core.language import mark, t, tc
 from churn.core.money import show
 from churn.core.offer import Ladder
 from churn.core.policy import FAULTS, FLAGS, Policy
@@ -61,7 +61,7 @@ def _form(currency: str) -> tuple[dict[str, Any], bool]:
         )
         risk = st.number_input(t("Risk, %"), min_value=0.0, max_value=100.0, value=None, step=1.0, key="try-risk")
     with columns[2]:
-        reason = st.selectbox(t("Reason"), REASONS, format_func=_said, key="try-reason")
+        reason = st.selectbox(tc("contact", "Reason"), REASONS, format_func=_said, key="try-reason")
         fault = st.selectbox(t("Whose fault"), ("", *FAULTS), format_func=_said, key="try-fault")
     with columns[3]:
         marked = st.multiselect(t("Marked"), FLAGS, format_func=spoken, placeholder=t("nothing"), key="try-flags")

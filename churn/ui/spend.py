@@ -180,7 +180,7 @@ def _budget_row(budget: Budget, told: Forecast | None, month: date, today: date)
 
 def _spend(session: Session, connection: psycopg.Connection, period: Period) -> None:
     cut = st.segmented_control(
-        t("By"), list(CUTS), default="team", required=True, format_func=lambda one: t(CUTS[one]), key="by",
+        t("By"), list(CUTS), default="team", required=True, format_func=_cut, key="by",
         bind="query-params",
     )  # fmt: skip
     rows = spend.by(connection, str(cut), period).assign(currency=period.currency)
@@ -192,7 +192,7 @@ def _spend(session: Session, connection: psycopg.Connection, period: Period) -> 
     about = {"by": str(cut), "from": f"{period.first:%Y-%m}", "until": f"{period.last:%Y-%m}"}
     heading(
         t(
-            "{cut}, {first} to {last}", cut=t(CUTS[str(cut)]), first=words.month(period.first, is_short=True),
+            "{cut}, {first} to {last}", cut=_cut(str(cut)), first=words.month(period.first, is_short=True),
             last=words.month(period.last, is_short=True),
         ),
         help=t("By the month an entry is booked in."),
@@ -211,6 +211,10 @@ def _spend(session: Session, connection: psycopg.Connection, period: Period) -> 
     )  # fmt: skip
     if value is not None:
         _entries(session, connection, str(cut), value, period)
+
+
+def _cut(one: str) -> str:
+    return tc("contact", "Reason") if one == "reason" else t(CUTS[one])
 
 
 def _entries(session: Session, connection: psycopg.Connection, cut: str, value: str, period: Period) -> None:

@@ -11,7 +11,7 @@ from churn import spend
 from churn.core import words
 from churn.core.charts_spend import run_off_chart
 from churn.core.incremental import MEASURED, MISSING, MODELLED, Range, Return, lacks
-from churn.core.language import ENGLISH, mark, number, speaking, t
+from churn.core.language import in_english, mark, number, t, tc
 from churn.core.money import exponent
 from churn.spend import State
 from churn.spend_export import View
@@ -113,8 +113,7 @@ def _by_instrument(session: Session, returns: dict[str, Return], currency: str) 
         },
     )  # fmt: skip
     st.caption(t("From, to: 90 %. Each against the same calls without, so they need not add up to the whole."))
-    with speaking(ENGLISH):
-        takeaway(session, "spend", "return-by-instrument", _instruments(returns))
+    takeaway(session, "spend", "return-by-instrument", in_english(_instruments, returns))
 
 
 def _instruments(returns: dict[str, Return]) -> pd.DataFrame:
@@ -140,7 +139,7 @@ def _ends(name: str, told: Range | None, digits: int) -> dict[str, float | None]
 
 def _columns(name: str, said: str, digits: int) -> dict[str, Any]:
     """How the three columns of `_ends` are headed and written."""
-    heads = {name: said, f"{name}: from": t("from"), f"{name}: to": t("to")}
+    heads = {name: said, f"{name}: from": tc("interval", "from"), f"{name}: to": tc("interval", "to")}
     return {one: number_column(head, digits, "localized" if not digits else None) for one, head in heads.items()}
 
 

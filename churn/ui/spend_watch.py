@@ -11,7 +11,7 @@ from churn import spend
 from churn.core import words
 from churn.core.charts_spend import GIVES, givers_chart
 from churn.core.crowding import crowding
-from churn.core.language import ENGLISH, mark, number, speaking, t
+from churn.core.language import in_english, mark, number, t
 from churn.core.money import show
 from churn.spend import Period
 from churn.spend_export import View
@@ -75,8 +75,7 @@ def _crowding(session: Session, connection: psycopg.Connection, period: Period) 
                 for name in rows.columns
             },
         )  # fmt: skip
-        with speaking(ENGLISH):
-            takeaway(session, "spend", "near-limits", _limits(found, period.currency))
+        takeaway(session, "spend", "near-limits", in_english(_limits, found, period.currency))
 
 
 def _limits(found: dict[tuple[str, int], list[tuple[int, int]]], currency: str) -> pd.DataFrame:

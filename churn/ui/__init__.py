@@ -7,6 +7,7 @@ from churn.ui.desk import show_caller
 from churn.ui.escalations import show_escalations
 from churn.ui.finder import ask_for_caller
 from churn.ui.gate import Session, gate, menu
+from churn.ui.help import show_help
 from churn.ui.models import show_models
 from churn.ui.policy import show_policy
 from churn.ui.queue import show_queue
@@ -27,6 +28,7 @@ __all__ = [
     "show_caller",
     "show_data",
     "show_escalations",
+    "show_help",
     "show_models",
     "show_policy",
     "show_queue",

@@ -147,6 +147,6 @@ def test_what_owners_write_is_shown_and_never_obeyed() -> None:
 def test_it_is_said_in_another_language_and_the_owners_sentences_as_they_are() -> None:
     with speaking(languages()["de"]):
         text = as_markdown(book(default_policy()))
-    assert text.startswith("# Richtlinienhandbuch: Test")
+    assert text.startswith("# Handbuch zum Regelwerk: Test")
     assert "- **In the first half year a credit is at most £15.** (RP-4.1)" in text
     assert "Nie mehr als 150\u00a0£, in Schritten von 5\u00a0£." in text

@@ -65,8 +65,6 @@ def serve_forever(
 ) -> None:
     """Serve `settings.database` until Ctrl-C or SIGTERM; both end in order, with the embedded server stopped."""
     provider = refuse_open_door(address)
-    # A caller is one row: sharing it out among threads costs more than it saves, most of all on busy cores.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ["KEEPLINE_DATABASE"] = settings.database
     os.chdir(PROJECT)
     sys.argv = [str(PROJECT / "app.py")]  # Streamlit looks for its settings beside what was started

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from churn.core.language import mark, t, tc
+from churn.core.language import current, mark, t, tc
 
+PURPOSE = {
+    "risk": mark("the chance that a customer leaves by choice within the horizon"),
+    "survival": mark("how long a customer who is still here stays, month by month"),
+    "why": mark("why a caller probably gets in touch, before they say it"),
+    "effect": mark("what a concession changes in the chance of staying"),
+    "escalation": mark("the chance that an open contact is handed upwards"),
+}
 STATUS = {
     "current": mark("current"), "candidate": mark("candidate"), "retired": mark("retired"), "refused": mark("refused"),
 }  # fmt: skip
@@ -37,9 +44,9 @@ def bin_in_words(name: str) -> str:
         return t(BINS[name])
     parts = name.split(" ")
     if parts[:2] == ["up", "to"] and len(parts) == 3:
-        return t("up to {high}", high=parts[2])
+        return t("up to {high}", high=current().write(parts[2]))
     if parts[0] == "above" and len(parts) == 2:
-        return t("above {low}", low=parts[1])
+        return t("above {low}", low=current().write(parts[1]))
     if parts[0] == "above" and parts[2:3] == ["to"] and len(parts) == 4:
-        return t("above {low} to {high}", low=parts[1], high=parts[3])
+        return t("above {low} to {high}", low=current().write(parts[1]), high=current().write(parts[3]))
     return name

@@ -112,7 +112,7 @@ def _frame(found: list[Event], zone: str) -> pd.DataFrame:
             "when": [event.happened_at.astimezone(ZoneInfo(zone)) for event in found],
             "who": [event.staff_id or t("a job") for event in found],
             "did": [words.spoken(event.act) for event in found],
-            "about": [event.subject_kind or "" for event in found],
+            "about": [words.named(event.subject_kind or "") for event in found],
             "key": [event.subject or "" for event in found],
             "more": [json.dumps(event.detail, ensure_ascii=False) if event.detail else "" for event in found],
             "row": [f"{event.source} {event.id}" for event in found],

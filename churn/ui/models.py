@@ -11,9 +11,8 @@ from churn import model_reports
 from churn.core import charts_models as charts
 from churn.core import words
 from churn.core.language import in_english, mark, number, t
-from churn.core.model_card import PURPOSE
 from churn.core.model_judgement import group_in_words
-from churn.core.model_words import model_name, status_in_words
+from churn.core.model_words import PURPOSE, model_name, status_in_words
 from churn.core.rates import FEWEST, wilson
 from churn.model_reports import Version
 from churn.ui.gate import Session
@@ -191,7 +190,8 @@ def _over_time(session: Session, connection: psycopg.Connection, versions: list[
                     words.spoken("rate"), format="percent",
                     help=t("Measured: share that left, of those it is judged on."),
                 ),
-                "usual rate": st.column_config.Column(t("log loss of the usual rate")),
+                **{name: number_column(words.spoken(name), 4) for name in ("AUC", "log loss", "EMPC")},
+                "usual rate": number_column(t("log loss of the usual rate"), 4),
             },
         )  # fmt: skip
         takeaway(session, "models", f"{made[0].kind}-versions", in_english(_figures, made))

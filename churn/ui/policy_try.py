@@ -109,7 +109,7 @@ def _rungs(made: Ladder) -> pd.DataFrame:
             {
                 "offer": f"{plain(rung.title)}: {plain(rung.reason)}",
                 "part": ", ".join(
-                    [*map(spoken, rung.roles), *([t("asks a supervisor")] if rung.needs_approval else [])]
+                    [*map(_part, rung.roles), *([t("asks a supervisor")] if rung.needs_approval else [])]
                 ),
                 "stays": "–" if rung.p_after is None else percent(rung.p_after),
                 "costs": "–" if rung.cost is None else show(rung.cost, made.currency),
@@ -118,6 +118,11 @@ def _rungs(made: Ladder) -> pd.DataFrame:
             for rung in made.rungs
         ]
     )  # fmt: skip
+
+
+def _part(role: str) -> str:
+    said = t(role)  # some parts are texts, others codes
+    return spoken(role) if said == role else said
 
 
 def _limits(tried: Tried, currency: str) -> pd.DataFrame:

@@ -28,7 +28,7 @@ def show_view(
 
     `help`: marked texts by column. `told`: the same rows in the language spoken here, where the view has words in them.
     """
-    told = as_said(view.frame if told is None else told)
+    told = as_said(view.frame) if told is None else told.copy()
     why = {name: t(said) for name, said in (help or {}).items()}
     for name in view.money:
         told[name] = [

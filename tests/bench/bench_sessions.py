@@ -245,9 +245,9 @@ def served(settings: Settings, folder: Path) -> Iterator[tuple[int, list[int]]]:
 
 
 @contextmanager
-def minimal_page(folder: Path) -> Iterator[tuple[int, list[int]]]:
+def minimal_page(folder: Path, script: str = MINIMAL) -> Iterator[tuple[int, list[int]]]:
     """The floor's own process, set up as the app is: its port and process id."""
-    (folder / "minimal.py").write_text(MINIMAL)
+    (folder / "minimal.py").write_text(script)
     port = free_ports(1)[0]
     command = [sys.executable, "-m", "streamlit", "run", str(folder / "minimal.py"), "--server.port", str(port)]
     running = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -7,7 +7,7 @@ from datetime import date
 import pandas as pd
 import streamlit as st
 
-from churn.core.language import ENGLISH, in_english, mark, number, speaking, t, tn
+from churn.core.language import ENGLISH, in_english, mark, number, speaking, t, tc, tn
 from churn.core.money import show
 from churn.core.policy import Policy
 from churn.core.policy_diff import DIFFERENT, about, differences, in_force_on, value_of
@@ -17,7 +17,7 @@ from churn.ui.gate import Session
 from churn.ui.pieces import heading, plain, reading
 from churn.ui.policy_budgets import show_budgets
 from churn.ui.policy_draft import show_draft
-from churn.ui.policy_pieces import choose_version, end_of, heads, now, today, versions
+from churn.ui.policy_pieces import choose_version, day_format, end_of, heads, now, today, versions
 from churn.ui.policy_publish import show_publish
 from churn.ui.policy_replay import show_replay
 from churn.ui.policy_try import show_try
@@ -45,7 +45,7 @@ def show_policy(session: Session) -> None:
 
 
 def _in_force(session: Session) -> None:
-    day = st.date_input(t("On"), value=today(session), key="on", format="DD/MM/YYYY")
+    day = st.date_input(t("On"), value=today(session), key="on", format=day_format())
     at = now(session) if day == today(session) else end_of(day, session)
     policy = policy_in_force(session.database, session.me, at)
     if policy is None:
@@ -68,7 +68,7 @@ def _in_force(session: Session) -> None:
     heading(t("Who may give it alone"), help=t("As policy sets it. In all: in each day, week or month, by the ledger."))
     authority = authority_table(policy)
     st.dataframe(
-        authority, hide_index=True, column_config=heads(authority.columns),
+        authority, hide_index=True, column_config=heads(authority.columns) | {"reason": tc("contact", "reason")},
         alt=t("What each role may give alone, at once and in a window."),
     )  # fmt: skip
     takeaway(session, "policy", "authority-in-force", in_english(authority_table, policy))

@@ -14,7 +14,7 @@ import streamlit as st
 from churn import ledger
 from churn.core import words
 from churn.core.grants import Version
-from churn.core.language import t
+from churn.core.language import current, t
 from churn.policies.stored import policy_versions
 from churn.refusals import Refusal
 from churn.ui.gate import Session
@@ -66,6 +66,11 @@ def acting(done: str | None = None) -> Iterator[None]:
     else:
         if done:
             st.success(plain(done), icon=":material/check_circle:")
+
+
+def day_format() -> str:
+    """How a day is typed: `22/11/2026`, `22.11.2026`."""
+    return "DD.MM.YYYY" if current().day.startswith("{day}.") else "DD/MM/YYYY"
 
 
 def heads(names: Sequence[str]) -> dict[str, Any]:

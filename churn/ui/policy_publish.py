@@ -17,7 +17,7 @@ from churn.policies.stored import policy_in_force, policy_version
 from churn.ui.gate import Session
 from churn.ui.pieces import heading, plain
 from churn.ui.policy_draft import show_verdicts
-from churn.ui.policy_pieces import acting, choose_version, today, versions
+from churn.ui.policy_pieces import acting, choose_version, day_format, today, versions
 
 MOST_SHOWN = 30
 
@@ -34,7 +34,7 @@ def show_publish(session: Session) -> None:
         st.info(t("That draft is gone."), icon=":material/inbox:")
         return
     day = st.date_input(
-        t("In force from"), value=today(session), min_value=today(session), key="from", format="DD/MM/YYYY"
+        t("In force from"), value=today(session), min_value=today(session), key="from", format=day_format()
     )
     old = policy_in_force(session.database, session.me)
     if old is not None:

@@ -201,4 +201,5 @@ def _escalated(found: Replayed) -> None:
             **{name: number(n) for name, n in count.items()},
         ),
         anchors=False,
+        help=t("Modelled: calls in which a supervisor could add what is worth more than the agent may give alone."),
     )

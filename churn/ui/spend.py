@@ -20,7 +20,7 @@ from churn.ui.pieces import heading, plain, reading
 from churn.ui.spend_billing import show_billing
 from churn.ui.spend_months import show_months
 from churn.ui.spend_return import show_return
-from churn.ui.spend_table import CODES, as_said, empty, files, money_column, show_view
+from churn.ui.spend_table import CODES, as_said, empty, files, head, money_column, show_view
 from churn.ui.spend_watch import show_watch
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ def _entries(session: Session, connection: psycopg.Connection, cut: str, value: 
         booked_month=listed["booked_month"].map("{:%Y-%m}".format),
         belongs_month=listed["belongs_month"].map("{:%Y-%m}".format),
     )
-    config: dict[str, Any] = {name: st.column_config.Column(words.spoken(name)) for name in told.columns}
+    config: dict[str, Any] = {name: st.column_config.Column(head(name)) for name in told.columns}
     config["amount"] = money_column(words.spoken("amount"), exponent(period.currency))
     st.dataframe(
         told, hide_index=True, placeholder="–", alt=t("Ledger entries of {value}.", value=value),

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from churn import spend_export
-from churn.core.language import ENGLISH, current, number, t
+from churn.core.language import ENGLISH, current, number, t, tc
 from churn.core.money import exponent, show, to_major
 from churn.core.words import spoken
 from churn.spend_export import KINDS, View
@@ -37,13 +37,18 @@ def show_view(
     digits = max((exponent(currency) for currency in set(told["currency"])), default=2)
     config: dict[str, Any] = {name: money_column(spoken(name), digits, help=why.get(name)) for name in view.money}
     config |= {
-        str(name): st.column_config.Column(spoken(str(name)), help=why.get(str(name)))
+        str(name): st.column_config.Column(head(str(name)), help=why.get(str(name)))
         for name in told.columns
         if name not in view.money
     }
     st.dataframe(told, hide_index=True, placeholder="–", alt=alt, column_config=config)
     st.caption(plain(said_totals(view)))
     files(session, view)
+
+
+def head(name: str) -> str:
+    """What a column is called; a reason of the ledger is why somebody got in touch."""
+    return tc("contact", "reason") if name == "reason" else spoken(name)
 
 
 def money_column(label: str | None, digits: int, *, help: str | None = None) -> Any:  # noqa: A002

@@ -40,7 +40,8 @@ def test_in_english_a_table_is_left_to_the_browser() -> None:
 def test_elsewhere_figures_and_days_are_written_by_the_columns_own_format() -> None:
     with speaking(language_of("de")):
         made = spoken(FRAME, COLUMNS, "–")
-    assert written(made) == [
+        cells = written(made)
+    assert cells == [
         ["Ann", "1.234", "+0,2", "12 %", "3. März 2026"], ["Abe", "5", "−3,0", "–", "3. März 2026"],
     ]  # fmt: skip
     about = made["column_config"]["off"]
@@ -50,8 +51,8 @@ def test_elsewhere_figures_and_days_are_written_by_the_columns_own_format() -> N
 
 def test_a_figure_without_a_format_has_as_many_decimals_as_it_has() -> None:
     with speaking(language_of("de")):
-        made = spoken(pd.DataFrame({"n": [1_140.5, 2.0], "whole": [1, 2_000]}), {})
-    assert written(made) == [["1.140,5", "1"], ["2", "2.000"]]
+        cells = written(spoken(pd.DataFrame({"n": [1_140.5, 2.0], "whole": [1, 2_000]}), {}))
+    assert cells == [["1.140,5", "1"], ["2", "2.000"]]
 
 
 def test_what_has_no_single_rows_is_left_as_it_is() -> None:

@@ -122,12 +122,13 @@ def test_documents_are_for_who_may_see_policy_or_models(world: World, pages: Any
     )
 
 
-@pytest.mark.parametrize("who", ["ann", "lea"])
-@pytest.mark.parametrize("view", ["guide", "tour", "glossary", "documents"])
+@pytest.mark.parametrize(
+    ("who", "view"), [("ann", "guide"), ("ann", "tour"), ("ann", "glossary"), ("lea", "documents")]
+)
 def test_nothing_is_said_past_the_language(world: World, pages: Any, who: str, view: str) -> None:
     """The guide is a document of its own."""
     with in_brackets():
         page = pages(who, view=f"⟦{view.capitalize()}⟧")
         assert not page.exception
-        outside = [entry for entry in unsaid(page, data=[r"\w+ · "]) if view != "guide"]
+        outside = [entry for entry in unsaid(page, data=[r"\w+ · ", "English", "Deutsch"]) if view != "guide"]
     assert outside == []

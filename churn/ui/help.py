@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from churn import guides, handbook, model_reports, paper
-from churn.core.language import current, mark, speaking, t, tn
+from churn.core.language import current, mark, speaking, t, tc, tn
 from churn.core.model_card import PURPOSE
 from churn.core.words import spoken
 from churn.guides import Picture
@@ -42,7 +42,8 @@ def _guide(session: Session) -> None:
     heading(t("For you as {role}", role=spoken(session.person.role)))
     for part in guides.guide(session.person.role, current().code):
         if isinstance(part, Picture):
-            st.image(part.path, alt=part.shows, caption=part.shows, width=900)
+            with st.container(width=900):  # the browser makes it smaller better than Streamlit would
+                st.image(part.path, alt=part.shows, caption=part.shows, width="stretch")
         else:
             st.markdown(part, anchors=False, width=900)
 
@@ -58,7 +59,7 @@ def _glossary(session: Session) -> None:  # noqa: ARG001 - as every view
         st.info(t("No word of the glossary has that in it."), icon=":material/search_off:")
         return
     labels = {
-        "word": t("word"), "meaning": t("what it means"), "german": t("in German"),
+        "word": tc("glossary", "word"), "meaning": t("what it means"), "german": t("in German"),
         "german_meaning": t("what it means, in German"),
     }  # fmt: skip
     order = ["german", "german_meaning", "word"] if current().code == "de" else ["word", "meaning", "german"]
@@ -104,5 +105,5 @@ def _offered(session: Session, name: str, make: Callable[[], str]) -> None:
             file = f"{name}.{ending}"
             st.download_button(
                 label, data=written_down(session, "help", file, bytes_of), file_name=file, mime=kind,
-                on_click="ignore", icon=":material/download:", key=file,
+                on_click="ignore", icon=":material/download:", key=file, help=file,
             )  # fmt: skip

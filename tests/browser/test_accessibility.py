@@ -28,10 +28,11 @@ from tests.pages.test_desk import a_customer
 
 pytestmark = pytest.mark.browser
 SCHEMES = ("light", "dark")
-FITTING = {"team": "leader"}  # an agent sees nobody else there; elsewhere the first role sees most
+FITTING = {"team": "leader", "help": "leader"}  # an agent sees nobody else, no document; else the first role sees most
 STOPS = [
     *PAGES, "voice?view=Worth+having", "volume?view=Change+calendar", "spend?view=Return", "policy?view=Edit+a+draft",
     "policy?view=Try+a+case", "models?view=By+group", "models?view=Drift", "data?view=Impossible",
+    "help?view=Tour", "help?view=Glossary", "help?view=Documents",
 ]  # fmt: skip
 # One widget each that Streamlit is at fault with, and the four that every page is made of.
 BARE = """

@@ -7,7 +7,7 @@ from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import wraps
+from functools import reduce, wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import streamlit as st
@@ -15,6 +15,8 @@ import streamlit as st
 from churn import casework, db, ledger, logs, metrics
 from churn.core import records
 from churn.core.grants import Session as SignedIn
+from churn.core.language import mark, t
+from churn.core.words import spoken
 from churn.refusals import Busy, NotSignedIn, RoleChanged, SessionEnded, Unconfirmed
 from churn.ui import connection, sign_in
 
@@ -42,27 +44,37 @@ STYLE = """<style>
 ICON = "📞"  # drawn by the browser; an icon by name would be fetched from somebody else's server
 # page → title, icon, who may see it
 PAGES = {
-    "desk": ("Desk", ":material/support_agent:", ("agent", "supervisor")),
-    "callbacks": ("Callbacks", ":material/phone_callback:", ("agent", "supervisor")),
-    "approvals": ("Approvals", ":material/approval_delegation:", ("supervisor",)),
-    "team": ("Team", ":material/groups:", ("agent", "supervisor", "leader")),
-    "trends": ("Trends", ":material/trending_down:", ("leader", "finance")),
-    "voice": ("Voice", ":material/forum:", ("leader", "supervisor")),
-    "volume": ("Volume", ":material/monitoring:", ("leader", "supervisor")),
-    "spend": ("Spend", ":material/payments:", ("finance", "leader")),
-    "policy": ("Policy", ":material/rule:", ("finance", "leader")),
-    "models": ("Models", ":material/model_training:", ("leader", "finance", "analyst", "administrator")),
-    "data": ("Data", ":material/database:", ("administrator", "leader", "analyst")),
-    "sources": ("Sources", ":material/cable:", ("administrator",)),
-    "audit": ("Audit", ":material/policy:", ("administrator",)),
+    "desk": (mark("Desk"), ":material/support_agent:", ("agent", "supervisor")),
+    "callbacks": (mark("Callbacks"), ":material/phone_callback:", ("agent", "supervisor")),
+    "approvals": (mark("Approvals"), ":material/approval_delegation:", ("supervisor",)),
+    "team": (mark("Team"), ":material/groups:", ("agent", "supervisor", "leader")),
+    "trends": (mark("Trends"), ":material/trending_down:", ("leader", "finance")),
+    "voice": (mark("Voice"), ":material/forum:", ("leader", "supervisor")),
+    "volume": (mark("Volume"), ":material/monitoring:", ("leader", "supervisor")),
+    "spend": (mark("Spend"), ":material/payments:", ("finance", "leader")),
+    "policy": (mark("Policy"), ":material/rule:", ("finance", "leader")),
+    "models": (mark("Models"), ":material/model_training:", ("leader", "finance", "analyst", "administrator")),
+    "data": (mark("Data"), ":material/database:", ("administrator", "leader", "analyst")),
+    "sources": (mark("Sources"), ":material/cable:", ("administrator",)),
+    "audit": (mark("Audit"), ":material/policy:", ("administrator",)),
+    "help": (mark("Help"), ":material/help:", ("agent", "supervisor", "leader", "finance", "analyst", "administrator")),
 }
 # The menu's headings; a page that is not named here comes last.
 SECTIONS = {
-    "Calls": ("desk", "callbacks", "approvals"),
-    "People": ("team", "trends", "voice", "volume"),
-    "Money": ("spend", "policy"),
-    "Models": ("models", "data"),
-    "Administration": ("sources", "audit"),
+    mark("Calls"): ("desk", "callbacks", "approvals"),
+    mark("People"): ("team", "trends", "voice", "volume"),
+    mark("Money"): ("spend", "policy"),
+    mark("Models"): ("models", "data"),
+    mark("Administration"): ("sources", "audit"),
+    mark("Questions"): ("help",),
+}
+WHOM = {
+    "agent": mark("agents"),
+    "supervisor": mark("supervisors"),
+    "leader": mark("leaders"),
+    "finance": mark("finances"),
+    "analyst": mark("analysts"),
+    "administrator": mark("administrators"),
 }
 JUST_ASKED = timedelta(seconds=1)  # a fragment drawn with its page need not ask again who is here
 # Who is here, from the menu to the page within one run. A page run without the menu asks for itself.
@@ -87,7 +99,7 @@ class Session:
 
 def gate(page: str) -> Session:
     """Who is here, and may they see this page? Stops the run with a sentence when not."""
-    title, _, roles = PAGES[page]
+    title, roles = t(PAGES[page][0]), PAGES[page][2]
     st.set_page_config(page_title=f"{title} · Keepline", page_icon=ICON, layout="wide")
     st.html(STYLE)
     st.container(key="page_name").title(title, anchor=False)  # for who listens to the page
@@ -98,8 +110,12 @@ def gate(page: str) -> Session:
     sign_in.show_person(found)
     metrics.run_of(page)
     if found.person.role not in roles:
-        whom = " and ".join(f"{role}s" for role in roles)
-        st.info(f"{title} is for {whom}; you are here as {found.person.role}.", icon=":material/lock:")
+        whom = reduce(lambda first, last: t("{first} and {last}", first=first, last=last), (t(WHOM[r]) for r in roles))
+        you = spoken(found.person.role)
+        st.info(
+            t("{page} is for {roles}; you are here as {role}.", page=title, roles=whom, role=you),
+            icon=":material/lock:",
+        )
         st.stop()
     return Session(found.database, found.company, found.person, found.me, datetime.now(UTC))
 
@@ -140,7 +156,8 @@ def models(session: Session) -> casework.Models:
     """The models in use; loaded once a version, shared by all sessions."""
     with session.database.transaction(session.me) as connection_:
         versions = casework.model_versions(connection_)
-    return _models(versions)
+    with st.spinner(t("Loading the models …")):
+        return _models(versions)
 
 
 def menu() -> None:
@@ -152,9 +169,9 @@ def menu() -> None:
         _page(name, is_hidden=True) for name in PAGES if name not in own
     ]  # a deep link finds its page's own guard
     listed: dict[str, list[Any]] = {
-        heading: [own.pop(name) for name in names if name in own] for heading, names in SECTIONS.items()
+        t(heading): [own.pop(name) for name in names if name in own] for heading, names in SECTIONS.items()
     }
-    listed["Other"] = [*own.values()]
+    listed[t("Other")] = [*own.values()]
     first = next((page for pages in listed.values() for page in pages), None)
     home = st.Page(lambda: _home(first), title="Keepline", default=True, visibility="hidden")
     listed = {heading: pages for heading, pages in listed.items() if pages}
@@ -176,7 +193,7 @@ def _home(first: Any) -> None:
         st.switch_page(first, query_params=st.query_params.to_dict())
     if found is not None:
         sign_in.show_person(found)
-    st.info("There is no page for your role yet.", icon=":material/inbox:")
+    st.info(t("There is no page for your role yet."), icon=":material/inbox:")
 
 
 def _arrive() -> sign_in.Arrival | sign_in.NotHere:
@@ -189,10 +206,10 @@ def _arrive() -> sign_in.Arrival | sign_in.NotHere:
 
 def _page(name: str, *, is_hidden: bool = False) -> Any:
     title, icon, _ = PAGES[name]
-    return st.Page(f"pages/{name}.py", title=title, icon=icon, visibility="hidden" if is_hidden else "visible")
+    return st.Page(f"pages/{name}.py", title=t(title), icon=icon, visibility="hidden" if is_hidden else "visible")
 
 
-@st.cache_resource(show_spinner="Loading the models …", max_entries=4)
+@st.cache_resource(show_spinner=False, max_entries=4)
 def _models(versions: tuple[tuple[str, int], ...]) -> casework.Models:
     with connection.database().transaction("batch") as connection_:
         return casework.load_models(connection_, versions)

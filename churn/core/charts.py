@@ -95,12 +95,12 @@ def contact_timeline(contacts: Sequence[Contact], time_zone: str, *, height: int
         "height": height,
         "mark": {"type": "point", "size": 130, "strokeWidth": 2, "filled": True},
         "encoding": {
-            "x": _instant("when", None, axis={"format": "%-d %b %y", "grid": False, "labelOverlap": True}),
+            "x": _instant("when", None, axis={"format": t("%-d %b %y"), "grid": False, "labelOverlap": True}),
             "y": _name("side", None, sort=[came, went]),
             "shape": _name("channel", None, legend={"orient": "top"}, scale=shapes),
             "color": _name("state", None, legend={"orient": "top"}, scale={"domain": list(map(t, STATES))}),
             "tooltip": [
-                _instant("when", t("when"), format="%-d %b %Y %H:%M"),
+                _instant("when", t("when"), format=t("%-d %b %Y %H:%M")),
                 _name("channel", t("channel")),
                 _name("about", t("about")),
                 _name("state", t("state")),

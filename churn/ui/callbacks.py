@@ -16,7 +16,7 @@ from churn.core.language import current, mark, number, t, tn
 from churn.core.money import to_major
 from churn.core.say import Opening
 from churn.ui.gate import Session
-from churn.ui.pieces import day_order, flags, heading, plain
+from churn.ui.pieces import day_format, flags, heading, plain
 from churn.ui.reveal import number_to_ring
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ def _endings(session: Session, customer_id: str) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         day = st.date_input(
             t("They asked to be rung on"), tomorrow, min_value=tomorrow, max_value=tomorrow + timedelta(days=90),
-            key="callback_day", width=220, format=day_order(),
+            key="callback_day", width=220, format=day_format("YYYY/MM/DD"),
         )  # fmt: skip
         nine = datetime.combine(day, time(9), ZoneInfo(session.company.time_zone)) if day else None
         st.button(

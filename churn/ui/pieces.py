@@ -58,11 +58,6 @@ def chart(picture: Picture, **options: Any) -> Any:
     return st.altair_chart(picture.configure(locale=locale) if locale else picture, **options)
 
 
-def day_order() -> str:
-    """How a day is typed and shown in a date box."""
-    return "DD.MM.YYYY" if "." in current().day else "YYYY/MM/DD"
-
-
 @contextmanager
 def reading(what: str) -> Iterator[None]:
     """A part of a page that asks the database: where it does not answer, a sentence and a retry stand in its place.

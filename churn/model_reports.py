@@ -15,7 +15,8 @@ from psycopg.rows import class_row, dict_row
 from churn import gateway, registry
 from churn.core.drift import MOVED, grade
 from churn.core.grants import Session
-from churn.core.model_card import PURPOSE, Card, as_markdown
+from churn.core.model_card import Card, as_markdown
+from churn.core.model_words import PURPOSE
 from churn.core.trial import Arm
 from churn.db import Database
 from churn.queries import query

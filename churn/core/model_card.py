@@ -2,46 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 from churn.core import held_out
 from churn.core.features import PROTECTED
+from churn.core.language import current, mark, t, tc, tn
+from churn.core.model_words import PURPOSE, model_name, status_in_words
 from churn.core.text import visible
 from churn.core.trial import Arm
 
-PURPOSE = {
-    "risk": "the chance that a customer leaves by choice within the horizon",
-    "survival": "how long a customer who is still here stays, month by month",
-    "why": "why a caller probably gets in touch, before they say it",
-    "effect": "what a concession changes in the chance of staying",
-    "escalation": "the chance that an open contact is handed upwards",
-}
 USE = {
-    "risk": "Prices what keeping a caller is worth and orders callbacks. A person decides; it refuses nobody anything.",
-    "survival": "Prices what a caller is worth. Beyond the longest tenure seen a curve is an assumption, and said so.",
-    "why": "Shows at most three likely reasons on the card. It never closes off another.",
-    "effect": "Orders amounts within policy. Where its interval covers nothing, policy's table decides.",
-    "escalation": "Puts open contacts before a supervisor. It changes nothing the customer is given.",
+    "risk": mark(
+        "Prices what keeping a caller is worth and orders callbacks. A person decides; it refuses nobody anything."
+    ),
+    "survival": mark(
+        "Prices what a caller is worth. Beyond the longest tenure seen a curve is an assumption, and said so."
+    ),
+    "why": mark("Shows at most three likely reasons on the card. It never closes off another."),
+    "effect": mark("Orders amounts within policy. Where its interval covers nothing, policy's table decides."),
+    "escalation": mark("Puts open contacts before a supervisor. It changes nothing the customer is given."),
 }
 NAMES = {
-    "rows": "customers judged on", "left": "of these left", "rate": "rate", "auc": "AUC", "log_loss": "log loss",
-    "log_loss_of_the_rate": "log loss of the usual rate", "brier": "Brier score",
-    "lift_top_decile": "lift of the top tenth",
-    "calibration_error": "mean calibration error", "data_ends_at_months": "data end at months of tenure",
-    "first_is_right": "first guess is right", "usual_is_right": "the commonest is right", "calls": "calls",
-    "offers": "with an offer", "randomised": "drawn by lot", "stayed": "stayed", "typical_amount": "typical amount",
-    "naive_difference": "difference as it stands", "adjusted_difference": "difference, all else alike",
-    "rebased_to": "re-based to a rate of",
-}  # fmt: skip
+    "rows": mark("customers judged on"),
+    "left": mark("of these left"),
+    "rate": mark("rate"),
+    "auc": mark("AUC"),
+    "log_loss": mark("log loss"),
+    "log_loss_of_the_rate": mark("log loss of the usual rate"),
+    "brier": mark("Brier score"),
+    "lift_top_decile": mark("lift of the top tenth"),
+    "calibration_error": mark("mean calibration error"),
+    "data_ends_at_months": mark("data end at months of tenure"),
+    "first_is_right": mark("first guess is right"),
+    "usual_is_right": mark("the commonest is right"),
+    "calls": mark("calls"),
+    "offers": mark("with an offer"),
+    "randomised": mark("drawn by lot"),
+    "stayed": mark("stayed"),
+    "typical_amount": mark("typical amount"),
+    "naive_difference": mark("difference as it stands"),
+    "adjusted_difference": mark("difference, all else alike"),
+    "rebased_to": mark("re-based to a rate of"),
+}
 
 # What the rows and those who left are called, where they are not customers judged on.
 COUNTED = {
-    "survival": {"rows": "customers learned from"},
-    "why": {"rows": "contacts judged on"},
-    "escalation": {"rows": "open contacts judged on", "left": "of these handed upwards"},
+    "survival": {"rows": mark("customers learned from")},
+    "why": {"rows": mark("contacts judged on")},
+    "escalation": {"rows": mark("open contacts judged on"), "left": mark("of these handed upwards")},
 }
 
 
@@ -70,96 +81,107 @@ class Card:
 
 def as_markdown(card: Card) -> str:
     """The card. Names from data are written as code, letter for letter."""
-    horizon = f" ({card.horizon_days} days)" if card.horizon_days else ""
+    horizon = f" ({tn(card.horizon_days, '{n} day', '{n} days')})" if card.horizon_days else ""
+    title = t("Model card: {kind}, version {version}", kind=model_name(card.kind), version=card.model_version)
     parts = [
-        f"# Model card: {card.kind}, version {card.model_version}",
-        f"Says {PURPOSE[card.kind]}{horizon}. {USE[card.kind]}",
+        f"# {title}",
+        t("Says {what}.", what=f"{t(PURPOSE[card.kind])}{horizon}") + " " + t(USE[card.kind]),
         _made(card),
-        "## Who is in it",
+        "## " + t("Who is in it"),
         *held_out.who_is_in_it(card.kind, card.metrics),
-        "## Judged",
+        "## " + tc("document", "Judged"),
         *_judged(card),
         *_in_detail(card),
-        "## Columns it reads",
-        ", ".join(map(_code, card.columns)) or "Not kept for this version.",
-        "## Never read",
-        "A column whose name holds one of these words says who somebody is, and no model is given it: "
-        + ", ".join(sorted(PROTECTED)) + ". Names, numbers, e-mail addresses and notes are read by no model.",
-        "## Limits",
-        *_limits(card),
-        "## Last looked at",
+        "## " + t("Columns it reads"),
+        ", ".join(map(_code, card.columns)) or t("Not kept for this version."),
+        "## " + t("Never read"),
+        t("A column whose name holds one of these words says who somebody is, and no model is given it: {words}. "
+          "Names, numbers, e-mail addresses and notes are read by no model.", words=", ".join(sorted(PROTECTED))),
+        "## " + t("Limits"),
+        "\n".join(_limits(card)),
+        "## " + t("Last looked at"),
         held_out.looked_at(card.made_at.date(), card.measured_on, len(card.moved)),
-        "## Versions",
+        "## " + tc("document", "Versions"),
         *(f"- {visible(line, 300)}" for line in card.versions),
     ]  # fmt: skip
     return "\n\n".join(parts) + "\n"
 
 
 def _made(card: Card) -> str:
-    used = (
-        f"In use since {card.promoted[0]:%Y-%m-%d}, put there by {_code(card.promoted[1])}."
-        if card.promoted
-        else "Never put into use."
-    )
     libraries = ", ".join(f"{name} {version}" for name, version in sorted(card.libraries.items()))
-    return (
-        f"Status: {card.status}. Made {card.made_at:%Y-%m-%d} by {_code(card.made_by)} from data up to "
-        f"{card.data_as_of:%Y-%m-%d}, with {libraries}. {used}"
-    )
+    made = t(
+        "Status: {status}. Made {day} by {who} from data up to {until}, with {libraries}.",
+        status=status_in_words(card.status), day=card.made_at.date(), who=_code(card.made_by), until=card.data_as_of.date(), libraries=libraries,
+    )  # fmt: skip
+    if card.promoted is None:
+        return f"{made} {t('Never put into use.')}"
+    since, who = card.promoted
+    return f"{made} " + t("In use since {day}, put there by {who}.", day=since.date(), who=_code(who))
 
 
 def _judged(card: Card) -> list[str]:
     if card.refusal:
-        return [f"There is no model: {visible(card.refusal, 500)}"]
-    how = card.metrics.get("judged_on")
+        return [t("There is no model: {why}", why=visible(card.refusal, 500))]
     names = NAMES | COUNTED.get(card.kind, {})
     lines = [
-        f"- {said}: {value:,}" if isinstance(value := card.metrics[name], int) else f"- {said}: {value:,.4g}"
+        f"- {t(said)}: {_written(value, ',' if isinstance(value, int) else ',.4g')}"
         for name, said in names.items()
-        if isinstance(card.metrics.get(name), int | float)
+        if isinstance(value := card.metrics.get(name), int | float)
     ]
     held = card.metrics.get("held_out") or {}
     if "auc" in held:
-        lines.append(f"- AUC, 95 %: {held['auc']['low']:.3f} to {held['auc']['high']:.3f}")
-    slope = (held.get("calibration") or {}).get("slope")
-    if slope is not None:
-        of = held["calibration"]
-        lines.append(f"- calibration slope {slope:.2f} ({of['slope_low']:.2f} to {of['slope_high']:.2f}), 1 is right")
-        lines.append(
-            f"- calibration-in-the-large {of['intercept']:+.2f} ({of['intercept_low']:+.2f} to "
-            f"{of['intercept_high']:+.2f}) on the logit, 0 is right"
-        )
+        low, high = (_written(held["auc"][end], ".3f") for end in ("low", "high"))
+        lines.append("- " + t("AUC, 95 %: {low} to {high}", low=low, high=high))
+    lines += _calibrated(held.get("calibration") or {})
     if card.kind == "risk" and "empc" in held:
-        lines.append(f"- EMPC {held['empc']:.4f} a customer, with the paper's values (200, 10, 1; Beta(6, 14))")
-    return [f"On {how}, which it had not seen." if how else "As the training found it.", "\n".join(lines)]
+        lines.append("- " + t("EMPC {n} a customer, with the paper's values (200, 10, 1; Beta(6, 14))",
+                              n=_written(held["empc"], ".4f")))  # fmt: skip
+    how = card.metrics.get("judged_on")
+    seen = t("On {what}, which it had not seen.", what=t(how)) if how else t("As the training found it.")
+    return [seen, "\n".join(lines)]
+
+
+def _calibrated(of: Mapping[str, float | None]) -> list[str]:
+    if of.get("slope") is None:
+        return []
+    slope, shift = (
+        {"n": _written(of[name], form), "low": _written(of[f"{name}_low"], form),
+         "high": _written(of[f"{name}_high"], form)}
+        for name, form in (("slope", ".2f"), ("intercept", "+.2f"))
+    )  # fmt: skip
+    return [
+        "- " + t("calibration slope {n} ({low} to {high}), 1 is right", **slope),
+        "- " + t("calibration-in-the-large {n} ({low} to {high}) on the logit, 0 is right", **shift),
+    ]
 
 
 def _in_detail(card: Card) -> list[str]:
     if card.refusal:
         return []
     if card.kind == "effect":
-        return ["## Measured on the trial", *held_out.arms(card.arms, card.trial_days)]
+        return ["## " + tc("document", "Measured on the trial"), *held_out.arms(card.arms, card.trial_days)]
     if card.kind == "survival":
-        return ["## Landmarks", *held_out.landmarks(card.metrics)]
-    groups = [] if card.kind == "why" else ["## By group", *held_out.by_group(card.metrics)]
-    return ["## Calibration", *held_out.calibration(card.metrics), *groups]
+        return ["## " + t("Landmarks"), *held_out.landmarks(card.metrics)]
+    groups = [] if card.kind == "why" else ["## " + tc("document", "By group"), *held_out.by_group(card.metrics)]
+    return ["## " + tc("document", "Calibration"), *held_out.calibration(card.metrics), *groups]
 
 
-def _limits(card: Card) -> list[str]:
-    lines = [
-        "- Learned from one company's past: it does not know what never happened there.",
-        "- A difference under one standard error is no win.",
-    ]
-    drifted = ", ".join(f"{_code(name)} ({psi:.2f})" for name, psi in card.moved)
+def _limits(card: Card) -> Iterator[str]:
+    yield "- " + t("Learned from one company's past: it does not know what never happened there.")
+    yield "- " + t("A difference under one standard error is no win.")
+    drifted = ", ".join(f"{_code(name)} ({_written(psi, '.2f')})" for name, psi in card.moved)
     if drifted:
-        lines.append(f"- Columns that have moved since training (PSI of 0.1 or more): {drifted}.")
+        yield "- " + t("Columns that have moved since training (PSI of 0.1 or more): {columns}.", columns=drifted)
     if card.kind == "survival":
-        lines.append("- Customers seen at long tenures are few; past the end of the data the hazard stays what it was.")
+        yield "- " + t("Customers seen at long tenures are few; past the end of the data the hazard stays what it was.")
     if card.kind == "effect":
-        lines.append("- Logged gifts mislead; what agents meant is explained away by a model that may be wrong.")
+        yield "- " + t("Logged gifts mislead; what agents meant is explained away by a model that may be wrong.")
     if card.metrics.get("rebased_to") is not None:
-        lines.append("- The data hold another share of leavers than the field; chances were moved to the field's rate.")
-    return ["\n".join(lines)]
+        yield "- " + t("The data hold another share of leavers than the field; chances were moved to the field's rate.")
+
+
+def _written(value: float | None, form: str) -> str:
+    return current().write(format(value or 0.0, form))
 
 
 def _code(text: str) -> str:

@@ -11,7 +11,7 @@ import streamlit as st
 
 from churn import guides, handbook, model_reports, paper
 from churn.core.language import current, mark, speaking, t, tc, tn
-from churn.core.model_card import PURPOSE
+from churn.core.model_words import PURPOSE, model_name
 from churn.core.words import spoken
 from churn.guides import Picture
 from churn.ui.gate import PAGES, Session
@@ -82,7 +82,7 @@ def _documents(session: Session) -> None:
         if not cards:
             st.info(t("No model is in use yet."), icon=":material/inbox:")
         for kind, card in cards.items():
-            st.caption(f"{spoken(kind)}: {t(PURPOSE[kind])}")
+            st.caption(f"{model_name(kind)}: {t(PURPOSE[kind])}")
             _offered(session, f"model-card-{kind}", partial(str, card))
 
 

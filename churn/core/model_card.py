@@ -111,7 +111,8 @@ def _made(card: Card) -> str:
     libraries = ", ".join(f"{name} {version}" for name, version in sorted(card.libraries.items()))
     made = t(
         "Status: {status}. Made {day} by {who} from data up to {until}, with {libraries}.",
-        status=status_in_words(card.status), day=card.made_at.date(), who=_code(card.made_by), until=card.data_as_of.date(), libraries=libraries,
+        status=status_in_words(card.status), day=card.made_at.date(), who=_code(card.made_by),
+        until=card.data_as_of.date(), libraries=libraries,
     )  # fmt: skip
     if card.promoted is None:
         return f"{made} {t('Never put into use.')}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
+from datetime import date
 from typing import Any
 
 import streamlit as st
@@ -49,8 +50,17 @@ def pick() -> None:
 
 
 def _picked() -> None:
+    """Another language. What was chosen on the page is set anew: the browser knows it by its words in the old one."""
     st.session_state[KEY] = st.session_state["language_picked"]
     _heard.set(None)
+    for name, value in list(st.session_state.items()):
+        if _is_choice(value) or (isinstance(value, list | tuple) and value and all(map(_is_choice, value))):
+            st.session_state[str(name)] = value
+
+
+def _is_choice(value: object) -> bool:
+    """Whether a widget's value may be one of some options; what is no such value may not be set."""
+    return isinstance(value, str | int | date) and not isinstance(value, bool)
 
 
 listen_to(chosen)

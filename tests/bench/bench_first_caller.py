@@ -183,7 +183,7 @@ def main() -> int:
     ):
         with _folder() as folder:
             told = times(folder)
-        print(f"{title}, load {os.getloadavg()[0]:.1f}")
+        print(f"{title}, load {os.getloadavg()[0]:.1f}", flush=True)
         for command, seconds in told:
             print(f"  {seconds:8.1f} s  {command}")
         whole = sum(seconds for command, seconds in told if "apart" not in command)

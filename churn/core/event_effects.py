@@ -26,7 +26,7 @@ from churn.core.volume import Array, Days
 from churn.core.volume_bursts import bursts_of, with_bursts
 from churn.core.volume_events import Effect, Effects, Event, Kind, start_of
 from churn.core.volume_fit import WORTH_OF_START, Fit, blocks_of, fit_blocks
-from churn.core.volume_shapes import PLAIN, bent_shapes, placed, shapes, spread_out
+from churn.core.volume_shapes import LAGS, PLAIN, bent_shapes, placed, shapes, spread_out
 
 PASSES = 3  # of learning rates and lags in turn
 
@@ -45,9 +45,9 @@ def measure(
 
     `usual` (n, queues) are the days as the calendar has them, `busy` (n + LAGS,) how busy a day is, ahead of the last
     one too. `regions` may be left out: then an event of a region is looked for in the whole. Events that start after
-    the last day are left out.
+    the last day, or whose last contacts came before the first, are left out.
     """
-    found = [event for event in events if start_of(event, days) < len(days)]
+    found = [event for event in events if -LAGS < start_of(event, days) < len(days)]
     if not found:
         return Effects(tuple(queues), (), {}, np.zeros_like(usual), np.zeros_like(usual))
     kinds = sorted({event.kind for event in found})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -153,6 +153,19 @@ def test_who_claims_no_impact_is_taken_for_one_of_the_worse() -> None:
     claimed, _ = expected(Event("Q", "release", date(2026, 2, 1), 1000.0, claims_none=True), kind)
     assert claimed.sum() > plain.sum() * 0.9
     assert expected(Event("R", "letter", date(2026, 2, 1), 1000.0), None)[0].sum() == 0
+
+
+def test_an_event_of_before_the_first_day_that_is_known_is_left_out() -> None:
+    """A company older than the three years that are learned from has such."""
+    counts, events = planted(0.2, [100, 170, 240, 330, 420])
+    begun = DAYS[0].astype(object)
+    old = [Event(f"old{days}", "release", begun - timedelta(days=days), 1000.0) for days in (LAGS, 400)]
+    alone = [effect.extra for effect in measured(counts, events).effects]
+    assert [effect.extra for effect in measured(counts, [*old, *events]).effects] == alone
+    assert (
+        len(measured(counts, [*events, Event("just", "release", begun - timedelta(days=LAGS - 1), 1000.0)]).effects)
+        == 6
+    )
 
 
 def test_an_event_that_begins_later_changes_nothing_before_it() -> None:

@@ -37,7 +37,8 @@ STYLE = """<style>
 [data-testid="stCaptionContainer"] h2 {font-size: inherit; font-weight: 700; line-height: inherit; margin: 0 0 1rem;}
 [data-testid="stCaptionContainer"] h2 a {display: none;}
 [data-testid="stWidgetLabel"] {color: inherit;}
-[data-testid="stCode"] .token.keyword {color: inherit !important; font-weight: 600;}
+[data-testid="stCode"] .token {color: inherit !important;}
+[data-testid="stCode"] .token.keyword {font-weight: 600;}
 [data-testid="stMain"] ::placeholder {color: currentColor; opacity: 0.8;}
 [data-testid="stVegaLiteChart"] :is([class*="role-axis"], [class*="role-legend"]) text {fill: currentColor;}
 .st-key-page_name {position: absolute; clip-path: inset(50%); height: 1px; width: 1px; overflow: hidden;}

@@ -17,6 +17,7 @@ from churn.core.language import in_english, mark, number, t, tc, tn
 from churn.data_reports import Past, Profile
 from churn.ui.gate import Session
 from churn.ui.pieces import chart, heading, plain, reading
+from churn.ui.tables import show_table
 from churn.ui.takeaway import takeaway
 
 NOT_YET = mark("The data were not looked at yet: the nightly job does it, or `python3 -m churn data` now.")
@@ -97,7 +98,7 @@ def _alarms(profile: Profile, past: list[Past]) -> None:
 
 def _fresh(session: Session, profile: Profile) -> None:
     shown = _nouns(_tables(profile))
-    st.dataframe(
+    show_table(
         shown, hide_index=True, placeholder="–", alt=t("Tables: rows, newest row, age, usual gap"),
         column_config=_heads(shown),
     )  # fmt: skip
@@ -164,7 +165,7 @@ def _empty(session: Session, profile: Profile, past: list[Past]) -> None:
         format_func=lambda one: tc("table", "every") if one == "every" else words.named(one),
     )  # fmt: skip
     shown = frame if noun == "every" else frame[frame["table"] == noun]
-    st.dataframe(
+    show_table(
         _nouns(shown), hide_index=True, alt=t("Empty values by column"),
         column_config=_heads(shown)
         | {
@@ -195,7 +196,7 @@ def _share(part: int | None, whole: int | None) -> float | None:
 def _doubles(session: Session, profile: Profile) -> None:
     heading(t("Doubles"), help=t("Rows that say the same under different keys, beyond the first."))
     doubles = pd.DataFrame(profile.doubles, columns=["noun", "what", "rows"]).rename(columns={"noun": "table"})
-    st.dataframe(
+    show_table(
         _nouns(doubles.assign(what=doubles["what"].map(t))), hide_index=True,
         alt=t("Rows beyond the first with the same values"), column_config=_heads(doubles),
     )  # fmt: skip
@@ -212,7 +213,7 @@ def _doubles(session: Session, profile: Profile) -> None:
     contacts = contacts.assign(**{"share unmatched": unmatched / contacts["contacts"]})
     counts = ["contacts", "without a customer", "of a customer nobody knows"]
     contacts = contacts[["channel", *counts, "share unmatched"]]
-    st.dataframe(
+    show_table(
         contacts.assign(channel=contacts["channel"].map(words.named)), hide_index=True,
         alt=t("Contacts by channel and how many are unmatched"),
         column_config=_heads(contacts)
@@ -245,7 +246,7 @@ def _files(session: Session, profile: Profile) -> None:
         return
     sources = pd.DataFrame(profile.sources)
     heading(t("Sources"), help=t("The newest import of each file."))
-    st.dataframe(
+    show_table(
         sources, hide_index=True, alt=t("Files taken in, by which mapping, with rows accepted and set aside"),
         column_config=_heads(sources),
     )  # fmt: skip
@@ -255,7 +256,7 @@ def _files(session: Session, profile: Profile) -> None:
         st.caption(t("No row was set aside."))
         return
     reasons = pd.DataFrame(profile.set_aside)
-    st.dataframe(
+    show_table(
         reasons, hide_index=True, alt=t("Reasons for setting rows aside, counted"), column_config=_heads(reasons)
     )
     takeaway(session, "data", "set-aside-reasons", reasons)
@@ -275,7 +276,7 @@ def _raw_rows(session: Session, reasons: pd.DataFrame) -> None:
     reason = st.selectbox(t("Reason"), of_file, key="reason", index=None, placeholder=t("every reason"))
     with session.database.transaction(session.me) as connection:
         rows = data_reports.rows_set_aside(connection, path, reason)
-    st.dataframe(
+    show_table(
         rows, hide_index=True, alt=t("Source rows as they were read, with line and reason"), column_config=_heads(rows)
     )
     st.caption(t("The first {n} by line; personal data as the file holds them.", n=data_reports.MOST_SET_ASIDE))
@@ -287,7 +288,7 @@ def _held_back(session: Session, profile: Profile) -> None:
     if frame.empty:
         st.success(t("Nothing was held back: every live customer is scored."), icon=":material/check_circle:")
         return
-    st.dataframe(
+    show_table(
         frame.assign(what=frame["what"].map(data_reports.held_in_words), why=frame["why"].map(t)), hide_index=True,
         alt=t("What scoring left out, why, and how many customers"), column_config=_heads(frame),
     )  # fmt: skip

@@ -21,6 +21,7 @@ from churn.ui.models_judged import show_judged
 from churn.ui.models_use import show_card, show_versions
 from churn.ui.pieces import chart, heading, plain, reading
 from churn.ui.spend_table import number_column
+from churn.ui.tables import show_table
 from churn.ui.takeaway import takeaway
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ def _groups(session: Session, shown: Version) -> None:
     chart(
         charts.groups(shown_groups), key="groups", alt=t("Predicted and happened by {cut}; {told}.", cut=by, told=told)
     )
-    st.dataframe(
+    show_table(
         shown_groups[["group", "rows", "left", "chance", "rate", *FIGURES]],
         hide_index=True, alt=t("Figures by {cut}", cut=by),
         column_config={
@@ -182,7 +183,7 @@ def _over_time(session: Session, connection: psycopg.Connection, versions: list[
     if made:
         heading(t("Version by version"), help=t("Each on customers it had not seen; not the same customers."))
         frame = _figures(made)
-        st.dataframe(
+        show_table(
             frame, hide_index=True, placeholder="–", alt=t("Figures of each version"),
             column_config={name: words.spoken(name) for name in frame.columns} | {
                 "judged on": st.column_config.NumberColumn(words.spoken("judged on"), format="localized"),

@@ -17,6 +17,7 @@ from churn.model_reports import Version
 from churn.ui.gate import Session
 from churn.ui.pieces import chart, heading
 from churn.ui.spend_table import number_column
+from churn.ui.tables import show_table
 from churn.ui.takeaway import takeaway
 
 if TYPE_CHECKING:
@@ -192,7 +193,7 @@ def _survival(session: Session, shown: Version) -> None:
         charts.landmarks(frame), key="landmarks",
         alt=t("{n} of {all} landmarks predicted within 95 %.", n=inside, all=len(frame)),
     )  # fmt: skip
-    st.dataframe(
+    show_table(
         frame[["landmark", "ahead", "seen", "left", "predicted", "observed", "low", "high", "observed_to_predicted"]],
         hide_index=True, alt=t("Predicted and observed risk after each landmark"),
         column_config={
@@ -247,7 +248,7 @@ def _effect(session: Session, connection: psycopg.Connection, shown: Version) ->
         return
     frame = pd.DataFrame([asdict(arm) for arm in found.arms])
     frame["stayed"] = frame["stayed"].where(frame["calls"] >= FEWEST)  # a few calls are a few people
-    st.dataframe(
+    show_table(
         frame.assign(arm=[t(ARMS.get(arm, arm)) for arm in frame["arm"]]), hide_index=True, placeholder="–",
         alt=t("Arms of the trial: calls, amount, share that stayed, lift"),
         column_config={

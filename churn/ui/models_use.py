@@ -15,6 +15,7 @@ from churn.model_reports import Version
 from churn.refusals import Refusal
 from churn.ui.gate import Session
 from churn.ui.pieces import heading, plain
+from churn.ui.tables import show_table
 from churn.ui.takeaway import takeaway, written_down
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def show_versions(session: Session, versions: list[Version]) -> None:
         st.success(done, icon=":material/check_circle:")
     zone = session.company.time_zone
     frame = _every(versions, zone)
-    st.dataframe(
+    show_table(
         frame, hide_index=True, alt=t("Versions of this kind, newest first"),
         column_config={name: words.spoken(name) for name in frame.columns},
     )  # fmt: skip
@@ -82,7 +83,7 @@ def _rivals(candidates: list[Version], champion: Version | None) -> None:
             for one, of in told
         ]
     )  # fmt: skip
-    st.dataframe(
+    show_table(
         frame, hide_index=True, alt=t("Each candidate against the model in use"),
         column_config={name: words.spoken(name) for name in frame.columns}
         | {

@@ -21,6 +21,7 @@ from churn.ui.policy_pieces import choose_version, day_format, end_of, heads, no
 from churn.ui.policy_publish import show_publish
 from churn.ui.policy_replay import show_replay
 from churn.ui.policy_try import show_try
+from churn.ui.tables import show_table
 from churn.ui.takeaway import takeaway
 
 VIEWS = {
@@ -60,14 +61,14 @@ def _in_force(session: Session) -> None:
         t("Rules · {n}", n=number(len(rules))),
         help=t("Of the rules of one topic the narrowest that fits answers; the lowest topic binds."),
     )
-    st.dataframe(
+    show_table(
         rules, hide_index=True, height=420, column_config=heads(rules.columns),
         alt=t("Rules in force: what, how much, and the sentence the agent reads."),
     )  # fmt: skip
     takeaway(session, "policy", "rules-in-force", in_english(rules_table, policy, day))
     heading(t("Who may give it alone"), help=t("As policy sets it. In all: in each day, week or month, by the ledger."))
     authority = authority_table(policy)
-    st.dataframe(
+    show_table(
         authority, hide_index=True, column_config=heads(authority.columns) | {"reason": tc("contact", "reason")},
         alt=t("What each role may give alone, at once and in a window."),
     )  # fmt: skip
@@ -77,7 +78,7 @@ def _in_force(session: Session) -> None:
         help=t("As policy sets it. Costs of its face: what an amount given costs the company, in percent of it."),
     )
     instruments = instruments_table(policy)
-    st.dataframe(
+    show_table(
         instruments, hide_index=True, placeholder="–", alt=t("Instruments with their outer walls and costs."),
         column_config=heads(instruments.columns)
         | {"from budget": st.column_config.CheckboxColumn(t("draws on the budget"))},

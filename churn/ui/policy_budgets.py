@@ -18,6 +18,7 @@ from churn.ui.gate import Session
 from churn.ui.pieces import heading, plain
 from churn.ui.policy_pieces import acting, heads, listed, today, when
 from churn.ui.spend_table import money_column
+from churn.ui.tables import show_table
 from churn.ui.takeaway import takeaway
 
 
@@ -34,7 +35,7 @@ def show_budgets(session: Session) -> None:
     )
     if held:
         frame, digits = _rows(held), money.exponent(session.company.currency)
-        st.dataframe(
+        show_table(
             frame, hide_index=True, alt=t("Budgets by month, team and instrument: limit, spent, left."),
             column_config=heads(frame.columns)
             | {name: money_column(spoken(name), digits) for name in ("limit", "spent", "left")},
@@ -128,7 +129,7 @@ def _history(session: Session, done: list[Proposal]) -> None:
     with st.expander(t("History · {n}", n=number(len(done)))):
         frame = _moves(session, done)
         amount = t("amount, {currency}", currency=session.company.currency)
-        st.dataframe(
+        show_table(
             frame, hide_index=True, alt=t("Budget moves, who proposed and who confirmed."),
             column_config=heads(frame.columns) | {"amount": st.column_config.NumberColumn(amount)},
         )  # fmt: skip

@@ -20,6 +20,7 @@ from churn.ui.gate import Session
 from churn.ui.pieces import chart, heading, plain
 from churn.ui.policy_pieces import choose_version, versions, when
 from churn.ui.spend_table import number_column
+from churn.ui.tables import show_table
 from churn.ui.takeaway import takeaway
 
 NOT_YET = mark(
@@ -129,7 +130,7 @@ def _result(session: Session, found: Replayed) -> None:
         by=found.segments["by"].map(words.spoken),
         value=[group_in_words(by, one) for by, one in zip(found.segments["by"], found.segments["value"], strict=True)],
     )
-    st.dataframe(
+    show_table(
         groups,
         hide_index=True, alt=t("Spend and saves by group, draft beside today's."),
         column_config={

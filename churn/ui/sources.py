@@ -20,6 +20,7 @@ from churn.sources import Found, Move, NotMapped, Preview, Registered
 from churn.ui.gate import Session
 from churn.ui.pieces import heading, plain, reading
 from churn.ui.policy_pieces import heads
+from churn.ui.tables import show_table
 
 NOTHING = mark(
     "There are no tables but Keepline's own in this database yet: let your sync tool write a schema into it."
@@ -150,7 +151,7 @@ def _columns(found: list[Found]) -> bool:
         [{"table": f"{want.schema}.{want.table}", "column": want.column or t("the whole table"), "needed": want.type,
           "found": want.found or t("missing")} for want in wanting]
     )  # fmt: skip
-    st.dataframe(
+    show_table(
         frame, hide_index=True, alt=t("Columns a mapping needs and the tables lack"), column_config=heads(frame.columns)
     )
     for want in wanting:
@@ -196,7 +197,7 @@ def _seen(seen: Preview) -> None:
         many = tn(count or 0, "{view}: {n} row", "{view}: {n} rows", view=name)
         with st.expander(t("{view}: cannot be read", view=name) if count is None else many):
             if rows:
-                st.dataframe(pd.DataFrame(rows), hide_index=True, alt=t("Some rows of {view}, masked", view=name))
+                show_table(pd.DataFrame(rows), hide_index=True, alt=t("Some rows of {view}, masked", view=name))
             st.caption(
                 t(
                     "Up to {n} rows as the database gives them; of a name the initials, no number.",
@@ -269,6 +270,6 @@ def _history(session: Session, moves: list[Move]) -> None:
         [{"when": words.moment(one.moved_at, zone), "by": one.moved_by, "what": one.title or t("the feed's own views"),
           "why": one.reason} for one in moves]
     )  # fmt: skip
-    st.dataframe(
+    show_table(
         frame, hide_index=True, alt=t("Mappings by the time they were applied"), column_config=heads(frame.columns)
     )

@@ -22,6 +22,7 @@ from churn.ui.spend_months import show_months
 from churn.ui.spend_return import show_return
 from churn.ui.spend_table import CODES, as_said, empty, files, head, money_column, show_view
 from churn.ui.spend_watch import show_watch
+from churn.ui.tables import show_table
 
 if TYPE_CHECKING:
     import psycopg
@@ -235,7 +236,7 @@ def _entries(session: Session, connection: psycopg.Connection, cut: str, value: 
     )
     config: dict[str, Any] = {name: st.column_config.Column(head(name)) for name in told.columns}
     config["amount"] = money_column(words.spoken("amount"), exponent(period.currency))
-    st.dataframe(
+    show_table(
         told, hide_index=True, placeholder="–", alt=t("Ledger entries of {value}.", value=value),
         column_order=ENTRY_COLUMNS, column_config=config,
     )  # fmt: skip

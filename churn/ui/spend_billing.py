@@ -16,6 +16,7 @@ from churn.spend_export import View
 from churn.ui.gate import Session
 from churn.ui.pieces import heading, plain
 from churn.ui.spend_table import as_said, empty, files, money_column, show_view
+from churn.ui.tables import show_table
 
 STATUS = {
     "applied": mark("applied as promised"), "on_its_way": mark("on its way"),
@@ -75,7 +76,7 @@ def show_billing(session: Session) -> None:
                 name=plain(one.name, 60),
             )  # fmt: skip
             with st.expander(said):
-                st.dataframe(
+                show_table(
                     aside[one.file_id], hide_index=True, alt=t("Lines that could not be taken, and why."),
                     column_config={name: words.spoken(name) for name in aside[one.file_id].columns},
                 )  # fmt: skip
@@ -92,7 +93,7 @@ def _differences(session: Session, found: pd.DataFrame, many: int) -> None:
     digits = max(exponent(currency) for currency in set(found["currency"]))
     config: dict[str, Any] = {name: st.column_config.Column(words.spoken(name)) for name in told.columns}
     config |= {name: money_column(words.spoken(name), digits) for name in MONEY}
-    st.dataframe(
+    show_table(
         told, hide_index=True, placeholder="–", alt=t("Differences between promised and applied."),
         column_config=config,
         column_order=[*FIRST, *(name for name in told.columns if name not in FIRST)],

@@ -18,6 +18,7 @@ from churn.spend_export import View
 from churn.ui.gate import Session
 from churn.ui.pieces import chart, heading, plain
 from churn.ui.spend_table import empty, files, number_column
+from churn.ui.tables import show_table
 from churn.ui.takeaway import takeaway
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def _by_instrument(session: Session, returns: dict[str, Return], currency: str) 
     rows = _instruments(returns)
     if rows.empty:
         return
-    st.dataframe(
+    show_table(
         rows, hide_index=True, placeholder="–", alt=t("Return by instrument."),
         column_config={
             "instrument": words.spoken("instrument"),

@@ -16,6 +16,7 @@ from churn.core.words import spoken
 from churn.spend_export import KINDS, View
 from churn.ui.gate import Session
 from churn.ui.pieces import plain
+from churn.ui.tables import show_table
 
 CODES = ("instrument", "reason", "kind")
 
@@ -41,7 +42,7 @@ def show_view(
         for name in told.columns
         if name not in view.money
     }
-    st.dataframe(told, hide_index=True, placeholder="–", alt=alt, column_config=config)
+    show_table(told, hide_index=True, placeholder="–", alt=alt, column_config=config)
     st.caption(plain(said_totals(view)))
     files(session, view)
 

@@ -19,6 +19,7 @@ from churn.ui.gate import Session
 from churn.ui.pieces import chart, heading, plain
 from churn.ui.spend_return import between_days
 from churn.ui.spend_table import empty, number_column, show_view
+from churn.ui.tables import show_table
 from churn.ui.takeaway import takeaway
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def _crowding(session: Session, connection: psycopg.Connection, period: Period) 
     found = spend.near_limits(connection, period)
     rows = _limits(found, period.currency)
     if not empty(rows, t("No money was given in these months.")):
-        st.dataframe(
+        show_table(
             rows, hide_index=True, alt=t("Amounts around each limit."),
             column_config={
                 name: st.column_config.Column(words.spoken(name), help=t(CROWDING[name]) if name in CROWDING else None)
@@ -154,7 +155,7 @@ def _likeness(session: Session, connection: psycopg.Connection) -> None:
         for low, high in zip(told["low"], told["high"], strict=True)
     ]
     if len(told):
-        st.dataframe(
+        show_table(
             told.assign(
                 cut=told["cut"].map(words.spoken), told=marks,
                 value=told["value"].replace({"True": t("yes"), "False": t("no")}),

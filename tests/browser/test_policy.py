@@ -102,7 +102,7 @@ def test_a_policy_is_drafted_mended_proved_published_and_used(line: Line, site: 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_view_is_whole(browser: Browser, site: Site, office: list[str], scheme: str) -> None:
     views = {
-        "Compare": "no two versions|differences ·|say the same", "Edit a draft": "Save as a new draft",
+        "Compare": "no two versions|differences? ·|say the same", "Edit a draft": "Save as a new draft",
         "Try a case": "Limits of policy", "Replay": "No calls are ready|are ready, made so",
         "Publish": "No draft waits|differences to what is in force", "Budgets": "Waiting for a second person · 0",
         "In force": "· version [0-9]+, from",

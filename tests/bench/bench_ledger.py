@@ -106,7 +106,7 @@ def measure(teams: int, seconds: float) -> int:
             offers = {
                 row["staff_id"]: row["keys"]
                 for row in owner.cursor(row_factory=dict_row).execute(
-                    OFFERS, {"prefix": f"R{number}-", "count": int(1500 * seconds), "version": world.version}
+                    OFFERS, {"prefix": f"R{number}-", "count": int(4000 * seconds), "version": world.version}
                 )
             }
             owner.execute("ANALYZE")

@@ -10,7 +10,7 @@ from churn import ledger
 from churn.core.bounds import Bounds, bounds
 from churn.core.limits import Budget, Spending
 from churn.core.money import to_minor
-from churn.core.policy import Case, Policy
+from churn.core.policy import Case, Instrument, Policy
 from churn.core.words import whole_months
 from churn.db import Database
 from churn.gateway import record, rows_of
@@ -53,20 +53,20 @@ def find_guest(database: Database, team: str) -> Guest | None:
     the query finds nobody. None: nobody is of that kind today, or there is no policy.
     """
     policy = policy_in_force(database, "batch")
-    if policy is None or policy.instrument(INSTRUMENT) is None:
+    item = policy.instrument(INSTRUMENT) if policy else None
+    if policy is None or item is None:
         return None
     left = ledger.headroom(database, "batch", team)
     budgets = {one.instrument: Budget(one.amount_limit, one.headroom, one.spent_today) for one in left}
     callers = [record(Unhappy, row) for row in rows_of(database, "batch", "tour", "unhappy", {})]
-    found = ((caller, _may_be_given(policy, caller, budgets)) for caller in callers)
-    able = ((caller, held) for caller, held in found if held is not None and held.is_open and held.agent_limit > 0)
-    return next((_guest(caller, held, policy) for caller, held in able), None)
+    for caller in callers:
+        held = _may_be_given(policy, item, caller, budgets)
+        if held.is_open and held.agent_limit > 0:
+            return Guest(caller=caller, alone=held.agent_limit, most=held.ceiling, currency=policy.currency)
+    return None
 
 
-def _may_be_given(policy: Policy, caller: Unhappy, budgets: dict[str, Budget]) -> Bounds | None:
-    item = policy.instrument(INSTRUMENT)
-    if item is None:
-        return None
+def _may_be_given(policy: Policy, item: Instrument, caller: Unhappy, budgets: dict[str, Budget]) -> Bounds:
     case = Case(
         on=caller.today,
         monthly_bill=to_minor(caller.monthly_bill, policy.currency),
@@ -81,7 +81,3 @@ def _may_be_given(policy: Policy, caller: Unhappy, budgets: dict[str, Budget]) -
         region=caller.region,
     )
     return bounds(policy, case, item, role="agent", spending=Spending(budgets=budgets))
-
-
-def _guest(caller: Unhappy, held: Bounds, policy: Policy) -> Guest:
-    return Guest(caller=caller, alone=held.agent_limit, most=held.ceiling, currency=policy.currency)

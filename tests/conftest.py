@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,14 +69,21 @@ def _same_main() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def template() -> Settings:
     """A migrated database nobody touches: the mould of all others."""
-    run = Path(os.environ["KEEPLINE_TEST_RUN"])
-    settings = read_settings(_template(run))
-    with (run / "template.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (run / "template").exists():
+    settings = read_settings(_template(Path(os.environ["KEEPLINE_TEST_RUN"])))
+    with once_a_run("template") as (_, is_first):
+        if is_first:
             db.create_database(settings)
-            (run / "template").touch()
     return settings
+
+
+@contextmanager
+def once_a_run(name: str) -> Iterator[tuple[Path, bool]]:
+    """What one worker makes for all: the file that marks it, and whether it has to be made; the others wait."""
+    made = Path(os.environ["KEEPLINE_TEST_RUN"]) / name
+    with made.with_suffix(".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield made, not made.exists()
+        made.touch()
 
 
 @pytest.fixture
@@ -114,11 +122,9 @@ def trained(template: Settings) -> Settings:
 
     Clone it to write to it.
     """
-    run = Path(os.environ["KEEPLINE_TEST_RUN"])
     settings = replace(template, database=f"{template.database}_trained")
-    with (run / "trained.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (run / "trained").exists():
+    with once_a_run("trained") as (_, is_first):
+        if is_first:
             db.create_database(settings)
             with db.connect(settings, "batch") as connection:
                 company = simulation.simulate(customers=1500, months=24, seed=7)
@@ -127,7 +133,6 @@ def trained(template: Settings) -> Settings:
             scoring.sync_directory(settings, progress=lambda _: None)
             training.train(settings, progress=lambda _: None, by="tests")
             scoring.score_everyone(settings, progress=lambda _: None)
-            (run / "trained").touch()
     return settings
 
 
@@ -144,11 +149,9 @@ class Slept:
 @pytest.fixture(scope="session")
 def slept(trained: Settings) -> Slept:
     """The company of `trained` with one night passed, made once a run. Clone it to write to it."""
-    run = Path(os.environ["KEEPLINE_TEST_RUN"])
-    settings, told = replace(trained, database=f"{trained.database}_slept"), run / "slept.json"
-    with (run / "slept.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not told.exists():
+    settings = replace(trained, database=f"{trained.database}_slept")
+    with once_a_run("slept") as (told, is_first):
+        if is_first:
             copy_of(trained, settings)
             command = [sys.executable, "-m", "churn", "night", "--database", settings.database]
             done = subprocess.run(command, cwd=PROJECT, env=os.environ, capture_output=True, text=True, check=False)

@@ -10,11 +10,12 @@ from uuid import UUID, uuid4
 import psycopg
 
 from churn import ledger
-from churn.core.grants import Decision, Grant, OfferedRung, Session
+from churn.core.grants import Decision, Entry, Grant, OfferedRung, Session
 from churn.core.policy import Authority, Instrument, Policy, Rule
 from churn.db import Database
 
 NOON = datetime(2026, 11, 15, 12, 0, tzinfo=UTC)
+OCTOBER = date(2026, 10, 1)
 
 
 def small_policy(**changes: object) -> Policy:
@@ -195,3 +196,24 @@ def build(database: Database, owner: psycopg.Connection, *, budget: int | None =
     if budget is not None:
         world.budget(budget)
     return world
+
+
+def add_office(owner: psycopg.Connection) -> None:
+    """The roles that are on no call: ana, an analyst, and adi, an administrator."""
+    owner.execute(
+        "INSERT INTO desk.staff (staff_id, name, role) "
+        "VALUES ('ana', 'Ana', 'analyst'), ('adi', 'Adi', 'administrator')"
+    )
+
+
+def give_in_october(world: World) -> Entry:
+    """£60 given in October, by a policy in force since September; then it is NOON. The last entry, of £15 to C2."""
+    world.set_clock(datetime.fromisoformat("2026-09-20T12:00Z"))
+    world.publish(small_policy())
+    world.set_clock(datetime.fromisoformat("2026-10-01T12:00Z"))
+    world.budget(100_000, month=OCTOBER)
+    world.give("ann", "C1", 3_500)
+    world.give("abe", "C1", 1_000)
+    last = world.give("ann", "C2", 1_500)
+    world.set_clock(NOON)
+    return last

@@ -21,7 +21,7 @@ from churn.core.grants import Session
 from churn.refusals import NotSignedIn, Refusal, RoleMayNot
 from churn.settings import PROJECT, Settings
 from tests.factories import put, put_customer
-from tests.ledger_world import World, build
+from tests.ledger_world import World, add_office, build
 from tests.ledger_world import small_policy as a_policy
 
 DOCUMENT = PROJECT / "docs/access.md"
@@ -135,10 +135,7 @@ def world(database: Settings, owner: psycopg.Connection) -> Iterator[World]:
     """Two teams, somebody of every role, a customer on ann's line."""
     pool = db.open_database(database, size=4)
     made = build(pool, owner)
-    owner.execute(
-        "INSERT INTO desk.staff (staff_id, name, role) "
-        "VALUES ('ana', 'Ana', 'analyst'), ('adi', 'Adi', 'administrator')"
-    )
+    add_office(owner)
     put_customer(
         owner,
         "C1",

@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from churn.commands import shared
-
-KINDS = ("risk", "survival", "why", "effect", "escalation")
+from churn.core.model_words import KINDS
 
 
 def add(command: shared.Command) -> None:

@@ -11,6 +11,7 @@ PURPOSE = {
     "effect": mark("what a concession changes in the chance of staying"),
     "escalation": mark("the chance that an open contact is handed upwards"),
 }
+KINDS = tuple(PURPOSE)  # in the order in which they are told
 STATUS = {
     "current": mark("current"), "candidate": mark("candidate"), "retired": mark("retired"), "refused": mark("refused"),
 }  # fmt: skip

@@ -12,7 +12,7 @@ from churn.core import charts_models as charts
 from churn.core import words
 from churn.core.language import in_english, mark, number, t
 from churn.core.model_judgement import group_in_words
-from churn.core.model_words import PURPOSE, model_name, status_in_words
+from churn.core.model_words import KINDS, PURPOSE, model_name, status_in_words
 from churn.core.rates import FEWEST, wilson
 from churn.model_reports import Version
 from churn.ui.gate import Session
@@ -27,7 +27,6 @@ from churn.ui.takeaway import takeaway
 if TYPE_CHECKING:
     import psycopg
 
-KINDS = ("risk", "survival", "why", "effect", "escalation")
 VIEWS = {
     "judged": mark("Judged"), "groups": mark("By group"), "time": mark("Over time"), "drift": mark("Drift"),
     "versions": mark("Versions"), "card": mark("Card"),

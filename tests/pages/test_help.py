@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from churn import db
 from churn.settings import PROJECT, Settings
-from tests.ledger_world import World, build
+from tests.ledger_world import World, add_office, build
 from tests.pseudo import in_brackets, unsaid
 
 PEOPLE = {
@@ -33,10 +33,7 @@ FIRST = {
 def world(database: Settings, owner: psycopg.Connection) -> Iterator[World]:
     pool = db.open_database(database, size=4)
     made = build(pool, owner)
-    owner.execute(
-        "INSERT INTO desk.staff (staff_id, name, role) "
-        "VALUES ('ana', 'Ana', 'analyst'), ('adi', 'Adi', 'administrator')"
-    )
+    add_office(owner)
     yield made
     pool.close()
 

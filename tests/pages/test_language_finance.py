@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,12 @@ from churn.languages import language_of, languages
 from churn.settings import PROJECT, Settings
 from churn.spend_export import KINDS as FILES
 from churn.spend_export import file_of
-from tests.ledger_world import NOON, World, populate, small_policy
+from tests.ledger_world import OCTOBER, World, give_in_october, populate, small_policy
 from tests.model_world import METRICS, NIGHTS, bins, version
 from tests.pseudo import in_brackets, unsaid
 from tests.test_policy_lab import GREEN
 
 GERMAN = language_of("de")
-OCTOBER = date(2026, 10, 1)
 # A company's own: people and their keys, teams, plans, titles, policy's sentences, codes of rules, keys of views.
 OWN = (
     r"(?i)\b(ann|abe|nor|finn|lea|adi|ana|north|south|home|work|agent\d+|ben|ned|sue|fay|deutsch|english|small)\b",
@@ -56,14 +55,7 @@ def world(database: Settings, owner: psycopg.Connection, monkeypatch: pytest.Mon
     populate(owner)
     owner.execute("INSERT INTO desk.staff (staff_id, name, role) VALUES ('adi', 'Adi', 'administrator')")
     made = World(pool, owner)
-    made.set_clock(datetime.fromisoformat("2026-09-20T12:00Z"))
-    made.publish(small_policy())
-    made.set_clock(datetime.fromisoformat("2026-10-01T12:00Z"))
-    made.budget(100_000, month=OCTOBER)
-    made.give("ann", "C1", 3_500)
-    made.give("abe", "C1", 1_000)
-    back = made.give("ann", "C2", 1_500)
-    made.set_clock(NOON)
+    back = give_in_october(made)
     made.budget(100_200)
     ledger.reverse(pool, made["nor"], back.entry_id, reason="given twice")
     made.give("ann", "C3", 114_050 // 100)

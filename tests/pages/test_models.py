@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from churn import db, registry
 from churn.settings import PROJECT, Settings
 from churn.ui.models import VIEWS
-from tests.ledger_world import World, build
+from tests.ledger_world import World, add_office, build
 from tests.model_world import METRICS, NIGHTS, bins, version
 
 PEOPLE = {
@@ -31,8 +31,7 @@ MAY = {"lea", "finn", "ana", "adi"}
 def world(database: Settings, owner: psycopg.Connection) -> Iterator[World]:
     pool = db.open_database(database, size=4)
     made = build(pool, owner)
-    owner.execute("INSERT INTO desk.staff (staff_id, name, role) VALUES ('ana', 'Ana', 'analyst'), "
-                  "('adi', 'Adi', 'administrator')")  # fmt: skip
+    add_office(owner)
     yield made
     pool.close()
 

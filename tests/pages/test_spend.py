@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, datetime
 from pathlib import Path
 
 import psycopg
@@ -14,9 +13,7 @@ from streamlit.testing.v1 import AppTest
 from churn import billing, db, ledger, spend_job
 from churn.core.applied import BillingMapping
 from churn.settings import PROJECT, Settings
-from tests.ledger_world import NOON, World, populate, small_policy
-
-OCTOBER = date(2026, 10, 1)
+from tests.ledger_world import OCTOBER, World, give_in_october, populate
 
 
 @pytest.fixture
@@ -25,14 +22,7 @@ def world(database: Settings, owner: psycopg.Connection) -> Iterator[World]:
     pool = db.open_database(database, size=4)
     populate(owner)
     made = World(pool, owner)
-    made.set_clock(datetime.fromisoformat("2026-09-20T12:00Z"))
-    made.publish(small_policy())
-    made.set_clock(datetime.fromisoformat("2026-10-01T12:00Z"))
-    made.budget(100_000, month=OCTOBER)
-    made.give("ann", "C1", 3_500)
-    made.give("abe", "C1", 1_000)
-    back = made.give("ann", "C2", 1_500)
-    made.set_clock(NOON)
+    back = give_in_october(made)
     made.budget(1_200)
     ledger.reverse(pool, made["nor"], back.entry_id, reason="=cmd|' /C calc'!A0")
     made.give("ann", "C3", 1_000)

@@ -29,7 +29,7 @@ from churn.settings import PROJECT, Settings
 from tests.tabs import Address, Tab
 
 HOST = "localhost"  # the name in nginx.conf, and the one signed in to
-READY_SECONDS = 90.0
+READY_SECONDS = 180.0
 UPSTREAM = re.compile(r"( +)server 127\.0\.0\.1:8601(.*);\n +server 127\.0\.0\.1:8602.*\n")
 SERVE = ("serve", "--headless", "--port")
 OPENSSL = (
@@ -70,12 +70,12 @@ class Process:
     def kill(self) -> None:
         """As by the kernel when memory is short: no farewell."""
         self.running.kill()
-        self.running.wait(10)
+        self.running.wait(60)
 
     def stop(self) -> None:
         """In order."""
         self.running.send_signal(signal.SIGTERM)
-        self.running.wait(30)
+        self.running.wait(60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,11 +155,11 @@ def balanced(settings: Settings, folder: Path, subjects: Sequence[str], *, proce
     finally:
         for other in others:
             other.terminate()
-            other.wait(10)
+            other.wait(60)
         for app in apps:
             app.running.send_signal(signal.SIGTERM)
         for app in apps:
-            app.running.wait(30)
+            app.running.wait(60)
 
 
 def free_ports(count: int) -> list[int]:
@@ -187,7 +187,7 @@ def _nginx(folder: Path, port: int, upstreams: Sequence[int]) -> subprocess.Pope
     command = [bootstrap.ensure_nginx(), "-e", "stderr", "-p", f"{folder}/", "-c", "nginx.conf", "-g", "daemon off;"]
     with (folder / "nginx.log").open("wb") as log:
         running = subprocess.Popen(command, stdout=log, stderr=log)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()

@@ -75,7 +75,7 @@ class Tab:
         cookies = "; ".join(f"{name}={value}" for name, value in at.cookies.items())
         token = at.cookies.get("_streamlit_xsrf")  # without it nobody is taken for signed in
         try:
-            wire = socket.create_connection(("127.0.0.1", at.port), timeout=10)
+            wire = socket.create_connection(("127.0.0.1", at.port), timeout=WAIT_SECONDS)
             self._line = self._open.enter_context(connect(
                 f"{at.origin.replace('http', 'ws', 1)}/_stcore/stream",
                 sock=wire,
@@ -85,6 +85,7 @@ class Tab:
                 additional_headers=dict(at.headers) | ({"Cookie": cookies} if cookies else {}),
                 max_size=None,
                 compression=None,  # the server offers none
+                open_timeout=WAIT_SECONDS,
                 close_timeout=1,
             ))  # fmt: skip
         except (OSError, ConnectionClosed) as gone:

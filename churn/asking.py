@@ -10,17 +10,17 @@ from typing import Any
 from churn import ledger
 from churn.casework import FAULTS, Card, Models
 from churn.core import features
-from churn.core.arms import choose_arm
-from churn.core.bounds import Budget, Earlier, Spending
-from churn.core.demand import EffectInUse
+from churn.core.effects.demand import EffectInUse
 from churn.core.grants import Headroom, Session
-from churn.core.levers import fitting_levers
-from churn.core.limits import counts
+from churn.core.leaving.outlook import Outlook, economics_of, horizon_of, worth_given_saved
 from churn.core.money import exponent, to_minor
-from churn.core.outlook import Outlook, economics_of, horizon_of, worth_given_saved
-from churn.core.owed import Owed, Refund, fees, owed
-from churn.core.policy import Case, Policy
-from churn.core.question import Ask, Question, Respond, Trial, Worth, from_level, respond_with
+from churn.core.offers.bounds import Budget, Earlier, Spending
+from churn.core.offers.levers import fitting_levers
+from churn.core.offers.limits import counts
+from churn.core.offers.owed import Owed, Refund, fees, owed
+from churn.core.offers.question import Ask, Question, Respond, Trial, Worth, from_level, respond_with
+from churn.core.policies.arms import choose_arm
+from churn.core.policies.policy import Case, Policy
 from churn.db import Database
 from churn.gateway import rows_of
 

@@ -12,28 +12,29 @@ from typing import Any, Literal
 import numpy as np
 import psycopg
 
-from churn import escalations, registry, store
+from churn import registry, store
+from churn.calls import escalations
+from churn.calls.phone import Number, read_number
+from churn.calls.screen_pop import Asked
 from churn.core import features, records
-from churn.core.demand import EffectInUse
-from churn.core.effect import ConcessionEffect
-from churn.core.escalation import Escalation
-from churn.core.facts import fact_for, striking
-from churn.core.fitted import Fitted
+from churn.core.calls.escalation import Escalation
+from churn.core.calls.facts import fact_for, striking
+from churn.core.calls.reasons import Reason, explain
+from churn.core.calls.say import BRAND_NEW_DAYS, Opening, say_first
+from churn.core.calls.scene import Scene
+from churn.core.calls.why import OTHER, LikelyWhy
+from churn.core.effects.demand import EffectInUse
+from churn.core.effects.effect import ConcessionEffect
 from churn.core.grants import Session
 from churn.core.language import mark, t
-from churn.core.outlook import Economics, Outlook, economics_of, look_ahead, risk_and_moves
-from churn.core.policy import Policy
-from churn.core.reasons import Reason, explain
-from churn.core.risk import ChurnRisk
-from churn.core.say import BRAND_NEW_DAYS, Opening, say_first
-from churn.core.scene import Scene
-from churn.core.survival import TenureCurve
-from churn.core.why import OTHER, LikelyWhy
+from churn.core.leaving.fitted import Fitted
+from churn.core.leaving.outlook import Economics, Outlook, economics_of, look_ahead, risk_and_moves
+from churn.core.leaving.risk import ChurnRisk
+from churn.core.policies.policy import Policy
+from churn.core.staying.survival import TenureCurve
 from churn.db import Database
-from churn.phone import Number, read_number
 from churn.policies.stored import policy_in_force
 from churn.queries import query
-from churn.screen_pop import Asked
 
 NO_RISK_MODEL = mark("There is no risk model in use: facts only. An analyst makes one with python3 -m churn train.")
 MOST_WHY = 3

@@ -76,7 +76,7 @@ def _is_a_sentence(error: Exception) -> bool:
 
 def _leave_no_server() -> None:
     """Wait for the embedded server to stop, when this command was its last user."""
-    server = sys.modules.get("churn.server")
+    server = sys.modules.get("churn.postgres.server")
     if server is not None:
         server.release_all()
 

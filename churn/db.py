@@ -20,8 +20,8 @@ from psycopg.conninfo import make_conninfo
 from psycopg_pool import ConnectionPool
 
 from churn.core.grants import Session
-from churn.logs import request_id
-from churn.server import embedded_conninfo, ensure_server
+from churn.operations.logs import request_id
+from churn.postgres.server import embedded_conninfo, ensure_server
 from churn.settings import SQL, Settings
 
 # A cut network is noticed in seconds instead of minutes.

@@ -16,8 +16,8 @@ from uuid import UUID, uuid4
 
 from churn.core.grants import Decision, Difference, Entry, Grant, Headroom, Person, Request, Session
 from churn.core.language import tn
-from churn.core.policy import Policy
-from churn.core.policy_problems import problems
+from churn.core.policies.policy import Policy
+from churn.core.policies.policy_problems import problems
 from churn.db import Database
 from churn.gateway import act, record, rows_of, verdict
 from churn.policies import as_document

@@ -5,25 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from churn import (
-    audit,
-    callback_ranking,
-    data_job,
-    db,
-    drift_job,
-    escalations,
-    logs,
-    outcomes,
-    replay_nights,
-    scoring,
-    spend_job,
-    team_job,
-    trend_job,
-    voice_nights,
-    volume_nights,
-)
+from churn import audit, db, scoring
+from churn.calls import callback_ranking, escalations, outcomes
+from churn.finance import spend_job
+from churn.forecasting import volume_nights
+from churn.operations import logs
+from churn.policies import replay_nights
 from churn.policies.stored import policy_of_job
 from churn.settings import Settings
+from churn.trends import team_job, trend_job
+from churn.trust import data_job, drift_job
+from churn.voice import voice_nights
 
 Tell = Callable[[str], None]
 DIRECTORY, SCORES = "Search directory", "Scores"

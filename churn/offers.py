@@ -13,14 +13,15 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 from uuid import UUID, uuid4
 
-from churn import ledger, past_cases
+from churn import ledger
 from churn.asking import Call, ask_core, case_of, given_elsewhere, without_model, worth_if_kept
+from churn.calls import past_cases
 from churn.casework import FAULTS, Card, Models
+from churn.core.calls.similar import Context, PastCase, callers, context_of, what_kept
 from churn.core.grants import Decision, Grant, Request, Session
 from churn.core.language import ENGLISH, current, speaking, t
-from churn.core.offer import Ladder, ladder, offered, replay, retold
-from churn.core.policy import Policy, rule_on
-from churn.core.similar import Context, PastCase, callers, context_of, what_kept
+from churn.core.offers.offer import Ladder, ladder, offered, replay, retold
+from churn.core.policies.policy import Policy, rule_on
 from churn.db import Database
 from churn.gateway import rows_of
 from churn.policies.stored import policy_in_force, policy_version

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from churn.db import Database
 from churn.gateway import record, rows_of
-from churn.identity import ROLES
+from churn.web.identity import ROLES
 
 
 class NoSuchPerson(LookupError):

@@ -19,8 +19,8 @@ import psycopg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from churn.core.drift import Bins
 from churn.core.records import ModelVersion
+from churn.core.trust.drift import Bins
 from churn.queries import query
 
 LIBRARIES = ("numpy", "pandas", "scipy", "scikit-learn", "lifelines")

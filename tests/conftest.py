@@ -22,7 +22,7 @@ from psycopg import sql
 
 from churn import db, scoring, simulation, store, training
 from churn.policies.install import install_default
-from churn.server import release_server
+from churn.postgres.server import release_server
 from churn.settings import PROJECT, Settings, read_settings
 
 NOW = datetime(2026, 11, 15, 12, 0, tzinfo=UTC)

@@ -11,7 +11,7 @@ import psycopg
 
 from churn import ledger
 from churn.core.grants import Decision, Entry, Grant, OfferedRung, Session
-from churn.core.policy import Authority, Instrument, Policy, Rule
+from churn.core.policies.policy import Authority, Instrument, Policy, Rule
 from churn.db import Database
 
 NOON = datetime(2026, 11, 15, 12, 0, tzinfo=UTC)

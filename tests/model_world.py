@@ -12,7 +12,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from churn import registry
-from churn.core.model_judgement import judgement
+from churn.core.trust.model_judgement import judgement
 from tests.ledger_world import NOON
 
 

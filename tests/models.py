@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from churn.core import features
-from churn.core.fitted import Fitted
-from churn.core.risk import ChurnRisk
-from churn.core.survival import TenureCurve
-from churn.core.why import LikelyWhy
+from churn.core.calls.why import LikelyWhy
+from churn.core.leaving.fitted import Fitted
+from churn.core.leaving.risk import ChurnRisk
+from churn.core.staying.survival import TenureCurve
 
 LEARNED = ("unresolved_90d", "monthly_price", "plan", "paperless")
 LASTING = ("monthly_price", "plan")

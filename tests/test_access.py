@@ -16,10 +16,12 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from churn import audit, callbacks, casework, db, ledger, model_reports, store
+from churn import audit, casework, db, ledger, store
+from churn.calls import callbacks
 from churn.core.grants import Session
 from churn.refusals import NotSignedIn, Refusal, RoleMayNot
 from churn.settings import PROJECT, Settings
+from churn.trust import model_reports
 from tests.factories import put, put_customer
 from tests.ledger_world import World, add_office, build
 from tests.ledger_world import small_policy as a_policy

@@ -10,7 +10,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from churn import audit, backup, db, housekeeping, ledger
+from churn import audit, db, ledger
+from churn.operations import backup, housekeeping
 from churn.settings import Settings
 from tests import ledger_world
 

@@ -10,8 +10,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from churn import billing, db, ledger, spend
-from churn.core.applied import Applied, BillingMapping, Fault, read_row
+from churn import db, ledger
+from churn.core.finance.applied import Applied, BillingMapping, Fault, read_row
+from churn.finance import billing, spend
 from churn.refusals import NoSuchDifference, RoleMayNot, SettlementNeedsReason
 from churn.settings import Settings
 from tests.ledger_world import NOON, World, populate, small_policy

@@ -15,8 +15,9 @@ import numpy as np
 import psycopg
 import pytest
 
-from churn import callback_ranking, callbacks, db
-from churn.core.callback import Ends, better, gain_of_call, ring_with, shift_of
+from churn import db
+from churn.calls import callback_ranking, callbacks
+from churn.core.calls.callback import Ends, better, gain_of_call, ring_with, shift_of
 from churn.settings import PROJECT, Settings
 from tests.core.callers import TODAY, bill, line, scene, unresolved
 from tests.factories import put, put_customer

@@ -14,14 +14,14 @@ import psycopg
 import pytest
 
 from churn import casework, db, registry, store
+from churn.calls.screen_pop import Asked
 from churn.casework import Models
 from churn.core import features
-from churn.core.facts import fact_for
+from churn.core.calls.facts import fact_for
 from churn.core.grants import Session
-from churn.core.outlook import DAYS_A_MONTH
+from churn.core.leaving.outlook import DAYS_A_MONTH
 from churn.core.records import Company
 from churn.queries import query
-from churn.screen_pop import Asked
 from churn.settings import Settings
 from tests.acting import sit_down
 from tests.conftest import clone

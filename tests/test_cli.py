@@ -19,8 +19,8 @@ import pytest
 from churn import bootstrap, cli, db
 from churn.commands import company, developing, shared
 from churn.commands import serving as serving_commands
-from churn.serve import PortTaken, refuse_taken_port
 from churn.settings import PROJECT, Settings
+from churn.web.serve import PortTaken, refuse_taken_port
 
 
 def churn(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -169,7 +169,8 @@ def test_progress_tells_the_same_thing_once_a_second_and_when_it_is_complete(cap
 def test_run_does_what_is_missing_in_order_and_the_second_time_nothing(
     database: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from churn import callback_ranking, outcomes, scoring, training
+    from churn import scoring, training
+    from churn.calls import callback_ranking, outcomes
 
     done: list[str] = []
     insert = """INSERT INTO desk.model_versions

@@ -8,9 +8,10 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from churn import contract, contract_check, db
-from churn.contract import CONTRACT, Problem
-from churn.contract_rules import RULES, rules_of
+from churn import db
+from churn.crm import contract, contract_check
+from churn.crm.contract import CONTRACT, Problem
+from churn.crm.contract_rules import RULES, rules_of
 from churn.settings import Settings
 from tests.conftest import clone
 

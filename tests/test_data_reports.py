@@ -9,8 +9,10 @@ from typing import Any, LiteralString
 import psycopg
 import pytest
 
-from churn import contract, data_job, data_reports, db, store
+from churn import db, store
+from churn.crm import contract
 from churn.settings import Settings
+from churn.trust import data_job, data_reports
 from tests.factories import put, put_customer
 from tests.ledger_world import NOON, populate
 

@@ -9,9 +9,10 @@ import numpy as np
 import psycopg
 import pytest
 
-from churn import db, escalations, registry
-from churn.core import escalation
-from churn.core.escalation import Escalation
+from churn import db, registry
+from churn.calls import escalations
+from churn.core.calls import escalation
+from churn.core.calls.escalation import Escalation
 from churn.settings import Settings
 from churn.training import escalations as training
 from tests.factories import put, put_customer

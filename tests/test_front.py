@@ -13,7 +13,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from streamlit import file_util
 
-from churn.front import RETURN_COOKIE, Front, content_policy
+from churn.web.front import RETURN_COOKIE, Front, content_policy
 
 with warnings.catch_warnings(action="ignore"):  # it will want another httpx some day
     from starlette.testclient import TestClient

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from churn import guides
-from churn.guides import DOCS, Picture
+from churn.core.language import speaking, t
+from churn.documents import guides
+from churn.documents.guides import DOCS, Picture
 from churn.languages import languages
 from churn.ui.gate import PAGES
 
@@ -19,12 +20,12 @@ MOST_WORDS = 560  # about two screens, pictures apart
 MOST_BYTES = 150_000
 
 
-def test_every_role_has_a_guide_and_who_answers_callers_has_it_in_every_language() -> None:
+def test_every_role_has_a_guide_in_every_language() -> None:
     assert (
         {path.stem for path in DOCS.glob("guides/*.md")} == set(ROLES) == {r for _, _, of in PAGES.values() for r in of}
     )
     for code in set(languages()) - {"en"}:
-        assert {"agent", "supervisor"} <= {path.stem for path in DOCS.glob(f"guides/{code}/*.md")}
+        assert {path.stem for path in DOCS.glob(f"guides/{code}/*.md")} == set(ROLES), code
 
 
 @pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.relative_to(DOCS).as_posix())
@@ -43,12 +44,20 @@ def test_a_guide_is_short_goes_by_tasks_and_shows_pictures_of_the_app(path: Path
             assert image.width == 1280
 
 
+@pytest.mark.parametrize("code", sorted(languages()))
 @pytest.mark.parametrize("role", ROLES)
-def test_the_pages_a_guide_names_are_the_roles_own(role: str) -> None:
-    titles = {title for title, _, _ in PAGES.values()}
-    named = set(re.findall(r"\*\*([A-Z]\w+)\*\*", guides.guide_path(role, "en").read_text())) & titles
-    assert named <= {title for title, _, roles in PAGES.values() if role in roles}
+def test_the_pages_a_guide_names_are_the_roles_own_and_the_same_in_every_language(role: str, code: str) -> None:
+    named = _pages_named(role, code)
+    assert named <= {page for page, (_, _, roles) in PAGES.items() if role in roles}
     assert named, "a guide names its pages"
+    assert named == _pages_named(role, "en")
+
+
+def _pages_named(role: str, code: str) -> set[str]:
+    """The pages whose titles, as the menu shows them, stand in bold in a guide."""
+    bold = set(re.findall(r"\*\*([^*]+)\*\*", guides.guide_path(role, code).read_text()))
+    with speaking(languages()[code]):
+        return {page for page, (title, _, _) in PAGES.items() if t(title) in bold}
 
 
 def test_every_picture_is_of_some_guide() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from churn import cli, db, ledger
 from churn.commands import documents
-from churn.handbook import NothingInForce, handbook_in_force
+from churn.documents.handbook import NothingInForce, handbook_in_force
 from churn.policies.stored import policy_in_force
 from churn.settings import Settings
 from tests.ledger_world import World, build

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from churn import identity
-from churn.identity import BadClaims, BadSecrets, OpenDoor
+from churn.web import identity
+from churn.web.identity import BadClaims, BadSecrets, OpenDoor
 
 AUTH = {
     "redirect_uri": "https://desk.example/oauth2callback",

@@ -16,7 +16,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from churn import keeper, server
+from churn.postgres import keeper, server
 from churn.settings import PROJECT, Settings
 
 # Writes or reads one committed row, says so, then lives until it is told to end.
@@ -178,9 +178,9 @@ def test_a_user_that_ends_in_order_leaves_nothing_at_the_moment_it_is_gone(home:
 
 def test_a_killed_keeper_is_replaced_while_somebody_uses_the_server(home: Path, start) -> None:
     user = start("kept")
-    first = only(home, "churn.keeper")
+    first = only(home, "churn.postgres.keeper")
     os.kill(first, signal.SIGKILL)
-    wait_until(lambda: first not in processes(home) and bool(processes(home, "churn.keeper")))
+    wait_until(lambda: first not in processes(home) and bool(processes(home, "churn.postgres.keeper")))
     wait_until(lambda: answers(home))
     assert words(home) == ["kept"]
     user.stdin.close()
@@ -190,7 +190,7 @@ def test_a_killed_keeper_is_replaced_while_somebody_uses_the_server(home: Path, 
 
 def test_keeper_and_user_killed_together_leave_no_server(home: Path, start) -> None:
     user = start("kept")
-    os.kill(only(home, "churn.keeper"), signal.SIGKILL)
+    os.kill(only(home, "churn.postgres.keeper"), signal.SIGKILL)
     user.kill()
     wait_until(lambda: not processes(home))
     start()

@@ -14,9 +14,9 @@ import pytest
 
 from churn import db, ledger, refusals
 from churn.core import money
-from churn.core.approvals import MOVES
 from churn.core.grants import Grant, OfferedRung
-from churn.core.policy import schedule
+from churn.core.policies.approvals import MOVES
+from churn.core.policies.policy import schedule
 from churn.policies import default_policy
 from churn.policies.install import install_default
 from churn.policies.stored import policy_in_force, policy_version, policy_versions

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from churn import logs
+from churn.operations import logs
 
 PERSONAL = ("Zaphod Beeblebrox", "+447700900123", "07700 900123", "zaphod@galaxy.example", "4111 1111 1111 1111")
 

@@ -9,11 +9,12 @@ from contextlib import suppress
 import psycopg
 import pytest
 
-from churn import audit, db, drift_job, model_reports, registry, store, training
-from churn.core.drift import MOVED
+from churn import audit, db, registry, store, training
+from churn.core.trust.drift import MOVED
 from churn.refusals import ModelInUse, NoSuchModelToUse, OwnModel, PromotionUnexplained, Refusal, RoleMayNot
 from churn.settings import Settings
 from churn.training import calls, leaving
+from churn.trust import drift_job, model_reports
 from tests.ledger_world import World, build
 from tests.model_world import METRICS, version
 

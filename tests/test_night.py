@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from churn import db, night
-from churn.logs import JsonLines
+from churn.operations.logs import JsonLines
 from churn.settings import PROJECT, Settings
 from tests.conftest import Slept
 
@@ -63,7 +63,7 @@ def test_a_step_that_fails_is_told_and_the_later_ones_still_run(
     assert {"Callbacks: failed by UndefinedTable; the log says where.", f"Seals: {passed[-1].said}"} <= {*lines}
     logged = json.loads(JsonLines().format(caplog.records[-1]))
     assert logged["errors"][0]["sqlstate"] == "42P01"
-    assert "churn/callback_ranking.py" in str(logged["errors"][0]["at"])
+    assert "churn/calls/callback_ranking.py" in str(logged["errors"][0]["at"])
 
 
 def test_a_night_of_no_company_names_what_failed_and_ends_with_1(database: Settings) -> None:

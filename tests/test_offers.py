@@ -13,11 +13,12 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from churn import casework, cli, db, ledger, offers, past_cases
+from churn import casework, cli, db, ledger, offers
+from churn.calls import past_cases
 from churn.casework import Card, Models
 from churn.core.grants import Decision, Grant, OfferedRung, Session
-from churn.core.question import Ask
-from churn.core.rung import ASKED, CANCEL, OPENING, OTHER, OWED, Rung
+from churn.core.offers.question import Ask
+from churn.core.offers.rung import ASKED, CANCEL, OPENING, OTHER, OWED, Rung
 from churn.offers import Call, NoPolicy, Offer
 from churn.policies import default_policy, stored
 from churn.queries import query

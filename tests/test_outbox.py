@@ -23,11 +23,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from churn import db, ledger, outbox, webhook
+from churn import db, ledger
+from churn.finance import outbox, webhook
+from churn.finance.webhook import BadWebhook, NotSent, Webhook
 from churn.queries import query
 from churn.refusals import BudgetExhausted
 from churn.settings import PROJECT, Settings
-from churn.webhook import BadWebhook, NotSent, Webhook
 from tests.ledger_world import World, build
 
 KEY = os.urandom(32)

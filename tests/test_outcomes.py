@@ -11,9 +11,10 @@ from decimal import Decimal
 import psycopg
 import pytest
 
-from churn import db, ledger, outcomes
+from churn import db, ledger
+from churn.calls import outcomes
+from churn.calls.outcomes import Settled
 from churn.core.grants import Grant, OfferedRung
-from churn.outcomes import Settled
 from churn.settings import PROJECT, Settings
 from tests.factories import put, put_customer
 from tests.ledger_world import NOON, World, build, rule, small_policy

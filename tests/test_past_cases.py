@@ -9,8 +9,9 @@ from datetime import date, timedelta
 import psycopg
 import pytest
 
-from churn import db, outcomes, past_cases
-from churn.core.similar import Context
+from churn import db
+from churn.calls import outcomes, past_cases
+from churn.core.calls.similar import Context
 from churn.policies.stored import policy_in_force
 from churn.settings import Settings
 from tests.factories import put_customer

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churn.phone import Number, pretty, read_number
+from churn.calls.phone import Number, pretty, read_number
 
 ADA = "+447700900123"
 

@@ -11,13 +11,14 @@ import numpy as np
 import psycopg
 import pytest
 
-from churn import db, ledger, policy_lab, replay_nights
+from churn import db, ledger
 from churn.core.grants import Session
-from churn.core.policy import Policy
-from churn.core.policy_cases import CasesUnreadable
-from churn.core.policy_replay import escalations
+from churn.core.policies.policy import Policy
+from churn.core.policies.policy_cases import CasesUnreadable
+from churn.core.replay.policy_replay import escalations
 from churn.db import Database
 from churn.gateway import act, rows_of
+from churn.policies import policy_lab, replay_nights
 from churn.policies.stored import policy_in_force
 from churn.refusals import CasesNotGreen, OwnDraft, PolicyHasProblems, PolicyNotChecked, RoleMayNot
 from churn.settings import Settings

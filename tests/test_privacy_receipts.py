@@ -9,7 +9,7 @@ import pytest
 
 from churn import cli, offers, privacy, scoring
 from churn.commands import shared as commands
-from churn.core.question import Ask
+from churn.core.offers.question import Ask
 from churn.settings import Settings
 from tests.conftest import clone
 from tests.test_offers import Desk, sit_down

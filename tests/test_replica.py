@@ -15,8 +15,8 @@ import psycopg
 import pytest
 
 from churn import db, scoring
-from churn.keeper import ACCOUNT, as_user, install
-from churn.server import embedded_conninfo
+from churn.postgres.keeper import ACCOUNT, as_user, install
+from churn.postgres.server import embedded_conninfo
 from churn.settings import Settings
 from tests.test_scoring import scores
 

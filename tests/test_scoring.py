@@ -15,7 +15,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from churn import db, scoring, store
-from churn.core.outlook import Economics
+from churn.core.leaving.outlook import Economics
 from churn.queries import query
 from churn.scoring import plan
 from churn.scoring.engines import each

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churn.screen_pop import LONGEST, NUMBER_NAMES, Asked, read_query
+from churn.calls.screen_pop import LONGEST, NUMBER_NAMES, Asked, read_query
 
 
 @pytest.mark.parametrize(

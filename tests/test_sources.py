@@ -12,9 +12,10 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from churn import contract_check, db, sources, store
+from churn import db, store
 from churn.core import sources as core
 from churn.core.sources import BadMapping, Chosen
+from churn.crm import contract_check, sources
 from churn.refusals import CompanyUnnamed, MappingInForce, MappingUnexplained, NoSuchMapping, OtherMapping, RoleMayNot
 from churn.settings import PROJECT, Settings
 from tests.ledger_world import World, build

@@ -16,12 +16,13 @@ import psycopg
 import pyarrow.parquet as pq
 import pytest
 
-from churn import db, ledger, spend, spend_export
+from churn import db, ledger
 from churn.core.money import to_major
+from churn.finance import spend, spend_export
+from churn.finance.spend import CUTS, Period
+from churn.finance.spend_export import View
 from churn.refusals import Refusal, RoleMayNot
 from churn.settings import Settings
-from churn.spend import CUTS, Period
-from churn.spend_export import View
 from tests.ledger_world import NOON, World, populate, small_policy
 from tests.spend_rows import fill
 

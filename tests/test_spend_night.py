@@ -9,9 +9,11 @@ from typing import Any
 import psycopg
 import pytest
 
-from churn import db, ledger, outcomes, spend, spend_job, store
+from churn import db, ledger, store
+from churn.calls import outcomes
+from churn.core.finance.incremental import MODELLED
 from churn.core.grants import Grant, OfferedRung
-from churn.core.incremental import MODELLED
+from churn.finance import spend, spend_job
 from churn.settings import Settings
 from tests.factories import put_customer
 from tests.ledger_world import NOON, World, populate, small_policy

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from churn import advisories
+from churn.operations import advisories
 from churn.settings import PROJECT
 
 SOURCES = [path.relative_to(PROJECT).as_posix() for path in sorted([*PROJECT.glob("*.py"), *PROJECT.glob("pages/*.py"),

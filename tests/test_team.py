@@ -10,8 +10,10 @@ import numpy as np
 import psycopg
 import pytest
 
-from churn import db, outcomes, simulation, team, team_job
+from churn import db, simulation
+from churn.calls import outcomes
 from churn.settings import PROJECT, Settings
+from churn.trends import team, team_job
 from tests.factories import put, put_customer
 from tests.ledger_world import NOON, World, build
 
@@ -188,9 +190,9 @@ def test_a_planted_better_agent_is_above_the_funnel_and_a_lucky_one_inside(datab
     assert zones["lucky"] == "inside"
 
 
-OURS = ("sql/queries/team.sql", "churn/team.py", "churn/team_job.py", "churn/ui/team.py", "pages/team.py",
-        "churn/core/funnel.py",
-        "churn/core/case_mix.py", "churn/core/wins.py", "churn/core/charts_team.py")  # fmt: skip
+OURS = ("sql/queries/team.sql", "churn/trends/team.py", "churn/trends/team_job.py", "churn/ui/team.py", "pages/team.py",
+        "churn/core/trends/funnel.py",
+        "churn/core/trends/case_mix.py", "churn/core/trends/wins.py", "churn/core/trends/charts_team.py")  # fmt: skip
 HANDLE_TIME = re.compile(
     r"ended_at|handle[_ ]time|talk[_ ]time|\baht\b|\bacw\b|wrap[_-]up|duration|epoch|minutes|seconds", re.IGNORECASE
 )

@@ -14,8 +14,11 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from churn import db, telephony
-from churn.phone import read_number
+from churn import db
+from churn.calls import telephony
+from churn.calls.phone import read_number
+from churn.calls.screen_pop import Asked, read_query
+from churn.calls.telephony import BadLink, CallEnded, LinkRefused, NoSuchOutcome
 from churn.refusals import (
     CallInTheFuture,
     CallLate,
@@ -25,10 +28,8 @@ from churn.refusals import (
     SeveralCases,
     WrapUpUnknown,
 )
-from churn.screen_pop import Asked, read_query
-from churn.secrets_file import NoSecret
 from churn.settings import PROJECT, Settings
-from churn.telephony import BadLink, CallEnded, LinkRefused, NoSuchOutcome
+from churn.web.secrets_file import NoSecret
 from tests.factories import put, put_customer
 from tests.ledger_world import World, build
 

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 
-from churn import db, tour
-from churn.core.policy import Policy
+from churn import db
+from churn.core.policies.policy import Policy
+from churn.documents import tour
 from churn.settings import Settings
 from tests.factories import put, put_customer
 from tests.ledger_world import World, build, rule, small_policy

@@ -14,8 +14,8 @@ import psycopg
 import pytest
 
 from churn import db, registry, scoring, store, training
-from churn.core.demand import EffectInUse
-from churn.core.fitted import Fitted
+from churn.core.effects.demand import EffectInUse
+from churn.core.leaving.fitted import Fitted
 from churn.settings import PROJECT, Settings
 from churn.training import leaving
 from tests.factories import put, put_customer

@@ -15,12 +15,14 @@ from lifelines import KaplanMeierFitter
 from lifelines.statistics import multivariate_logrank_test
 from lifelines.utils import survival_table_from_events
 
-from churn import db, outcomes, scoring, trend_job, trends
-from churn.core.cohorts import heat_map
-from churn.core.curves import Table, curve, log_rank
-from churn.core.rates import monthly
+from churn import db, scoring
+from churn.calls import outcomes
+from churn.core.trends.cohorts import heat_map
+from churn.core.trends.curves import Table, curve, log_rank
+from churn.core.trends.rates import monthly
 from churn.settings import Settings
-from churn.trends import Filter, Mark
+from churn.trends import trend_job, trends
+from churn.trends.trends import Filter, Mark
 from tests.factories import put
 from tests.ledger_world import NOON, build, populate
 from tests.trend_world import TODAY, customer, fact, many

@@ -10,11 +10,12 @@ from datetime import UTC, date, datetime, timedelta
 import psycopg
 import pytest
 
-from churn import db, voice, voice_nights
-from churn.core import bursts, digest
+from churn import db
 from churn.core.grants import Session
+from churn.core.voice import bursts, digest
 from churn.refusals import NoSuchProblem, ProblemIncomplete, ProblemStands, RoleMayNot
 from churn.settings import Settings
+from churn.voice import voice, voice_nights
 from tests.bench import bench_voice
 from tests.ledger_world import World, populate
 

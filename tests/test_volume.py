@@ -10,10 +10,11 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from churn import db, store, volume, volume_nights
+from churn import db, store
+from churn.forecasting import volume, volume_nights
+from churn.forecasting.volume import Draft
 from churn.refusals import ChangeHasBegun, ChangeIncomplete, NoSuchChange, RoleMayNot
 from churn.settings import Settings
-from churn.volume import Draft
 from tests.conftest import Slept
 from tests.factories import put, put_customer
 from tests.ledger_world import NOON, World, populate

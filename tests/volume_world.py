@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from churn.core.volume import Calendar
-from churn.core.volume_bands import History
-from churn.core.volume_events import Event
+from churn.core.forecasting.volume import Calendar
+from churn.core.forecasting.volume_bands import History
+from churn.core.forecasting.volume_events import Event
+from churn.forecasting.volume_nights import UNPLANNED, holidays_of
 from churn.simulation import Company, simulate
 from churn.simulation.clock import ZONE
-from churn.volume_nights import UNPLANNED, holidays_of
 
 
 @dataclass(frozen=True)

@@ -16,12 +16,12 @@ from churn.api.keys import KeyRing
 from churn.api.problems import Refused
 from churn.casework import Ending, Models
 from churn.core import grants
-from churn.core.applied import FIRST_DAY, LAST_DAY
+from churn.core.finance.applied import FIRST_DAY, LAST_DAY
 from churn.core.grants import Session
-from churn.core.question import Ask
+from churn.core.offers.question import Ask
 from churn.db import Database
 from churn.gateway import act, rows_of
-from churn.health import Health
+from churn.operations.health import Health
 from churn.policies.stored import policy_in_force
 from churn.refusals import KeyReused
 

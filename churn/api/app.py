@@ -15,12 +15,13 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from churn import identity, logs
 from churn.api import problems, routes
 from churn.api.acts import Desk
 from churn.db import Database, open_database
-from churn.server import release_all
+from churn.operations import logs
+from churn.postgres.server import release_all
 from churn.settings import Settings
+from churn.web import identity
 
 VERSION = "1"
 LARGEST_BODY = 64 * 1024

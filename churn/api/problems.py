@@ -15,12 +15,13 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from churn import faults, logs, telephony
 from churn.api.keys import TooFast
+from churn.calls import telephony
 from churn.offers import NoPolicy
+from churn.operations import faults, logs
 from churn.refusals import Busy, ReadOnly, Refusal, Unconfirmed
-from churn.secrets_file import NoSecret
 from churn.store import NoCompany, NoSuchCustomer
+from churn.web.secrets_file import NoSecret
 
 MEDIA = "application/problem+json"
 AGAIN_SECONDS, PATIENCE_SECONDS = "1", "60"

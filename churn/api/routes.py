@@ -10,10 +10,10 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from churn import telephony
 from churn.api import acts, schemas
 from churn.api.acts import Desk
 from churn.api.problems import Refused
+from churn.calls import telephony
 from churn.core.grants import Session
 
 T = TypeVar("T")

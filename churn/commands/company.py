@@ -82,7 +82,8 @@ def import_files(asked: argparse.Namespace) -> int:
 
 def check(_asked: argparse.Namespace) -> int:
     """The data contract, the data against it, the models. 1 when something must be mended."""
-    from churn import contract_check, db
+    from churn import db
+    from churn.crm import contract_check
 
     settings = shared.existing()
     with db.connect(settings, "batch") as connection:
@@ -103,7 +104,7 @@ def check(_asked: argparse.Namespace) -> int:
 
 def billing(asked: argparse.Namespace) -> int:
     """Take in what billing applied. 1 when a row was set aside."""
-    from churn import billing as billings
+    from churn.finance import billing as billings
 
     try:
         taken = billings.import_file(shared.existing(), asked.file, billings.load_mapping(asked.mapping))
@@ -175,7 +176,7 @@ def _told(report: FileReport) -> str:
 
 def _refuse_unnamed(connection: psycopg.Connection, settings: Settings) -> None:
     """A company of somebody's own views is never joined by a simulated one."""
-    from churn import contract
+    from churn.crm import contract
 
     is_readable = all(problem.is_optional for problem in contract.check_catalogue(connection))
     if not contract.state(connection).has_company and is_readable and contract.has_customers(connection):

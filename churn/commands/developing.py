@@ -74,7 +74,7 @@ def texts(asked: argparse.Namespace) -> int:
 
 def audit_dependencies(_asked: argparse.Namespace) -> int:
     """Known holes of every package installed here. 1 when there are any, or they cannot be looked up."""
-    from churn import advisories
+    from churn.operations import advisories
 
     found = advisories.known_holes()
     for line in found:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from churn.commands import shared
-from churn.core.model_words import KINDS
+from churn.core.trust.model_words import KINDS
 
 
 def add(command: shared.Command) -> None:
@@ -26,7 +26,7 @@ def add(command: shared.Command) -> None:
 def handbook(asked: argparse.Namespace) -> int:
     """Rules, authority, money and worked examples of the policy in force; 1 when there is none."""
     from churn import db
-    from churn.handbook import handbook_in_force
+    from churn.documents.handbook import handbook_in_force
 
     database = db.open_database(shared.existing(), size=1)
     try:
@@ -39,7 +39,8 @@ def handbook(asked: argparse.Namespace) -> int:
 
 def model_card(asked: argparse.Namespace) -> int:
     """What each model in use is for, was made of and was judged by; 1 when none is in use."""
-    from churn import db, model_reports
+    from churn import db
+    from churn.trust import model_reports
 
     kinds = [asked.model] if asked.model else list(KINDS)
     with db.connect(shared.existing(), "batch") as connection, _spoken(asked):
@@ -61,7 +62,7 @@ def _spoken(asked: argparse.Namespace) -> Iterator[None]:
 
 
 def _told(asked: argparse.Namespace, text: str) -> int:
-    from churn import paper
+    from churn.documents import paper
 
     made = paper.as_page(text, language=asked.language) if asked.html else text
     if asked.to:

@@ -58,7 +58,7 @@ def api(asked: argparse.Namespace) -> int:
     """The API, on a database that is there."""
     from churn import db
     from churn.api import app
-    from churn.serve import refuse_taken_port
+    from churn.web.serve import refuse_taken_port
 
     if bool(asked.certificate) != bool(asked.key):
         raise shared.NotYet("--certificate and --key go together.")
@@ -105,7 +105,7 @@ def api_key(asked: argparse.Namespace) -> int:
 def telephony(asked: argparse.Namespace) -> int:
     """Close by contact rows, say what codes mean, or sign a link."""
     from churn import db
-    from churn import telephony as telephones
+    from churn.calls import telephony as telephones
 
     if asked.what == "sign":
         secret = telephones.secret()
@@ -133,8 +133,9 @@ def telephony(asked: argparse.Namespace) -> int:
 
 def outbox(asked: argparse.Namespace) -> int:
     """Send what is due, show what does not arrive, try it again, or leave it to whoever reads. 1: something is late."""
-    from churn import db, webhook
-    from churn import outbox as out
+    from churn import db
+    from churn.finance import outbox as out
+    from churn.finance import webhook
 
     if asked.what == "skip" and asked.until is None:
         raise shared.NotYet("Say up to which position billing has read: --until POSITION.")

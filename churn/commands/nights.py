@@ -36,8 +36,8 @@ def add(command: shared.Command) -> None:
 
 def night(_asked: argparse.Namespace) -> int:
     """Every step. 1 when one failed; the others ran all the same."""
-    from churn import logs
     from churn.night import pass_a_night
+    from churn.operations import logs
 
     settings = shared.existing()
     logs.configure()
@@ -62,7 +62,8 @@ def sync(_asked: argparse.Namespace) -> int:
 
 def score(asked: argparse.Namespace) -> int:
     """Everyone's scores by the current models, and those of open contacts."""
-    from churn import escalations, scoring
+    from churn import scoring
+    from churn.calls import escalations
 
     settings, progress = shared.existing(), shared.Progress()
     with progress.step("Scores"):
@@ -78,7 +79,7 @@ def score(asked: argparse.Namespace) -> int:
 
 def outcomes(_asked: argparse.Namespace) -> int:
     """Saves and losses as of the company's day; running it again changes nothing."""
-    from churn import outcomes
+    from churn.calls import outcomes
 
     settings, progress = shared.existing(), shared.Progress()
     with progress.step("Outcomes"):
@@ -88,7 +89,7 @@ def outcomes(_asked: argparse.Namespace) -> int:
 
 def callbacks(asked: argparse.Namespace) -> int:
     """The callback queue, made anew from today's scores."""
-    from churn import callback_ranking as ranking
+    from churn.calls import callback_ranking as ranking
 
     settings, progress = shared.existing(), shared.Progress()
     with progress.step("Callbacks"):
@@ -98,7 +99,7 @@ def callbacks(asked: argparse.Namespace) -> int:
 
 def trends(_asked: argparse.Namespace) -> int:
     """What the pages for trends and the team show, made anew; months long past stay as they are."""
-    from churn import team_job, trend_job
+    from churn.trends import team_job, trend_job
 
     settings, progress = shared.existing(), shared.Progress()
     with progress.step("Trends"):
@@ -110,9 +111,10 @@ def trends(_asked: argparse.Namespace) -> int:
 
 def voice(asked: argparse.Namespace) -> int:
     """The daily focus group: count, read, test; or its digest into a file."""
-    from churn import db, store, voice_nights
-    from churn import voice as customers_voice
-    from churn.core import digest
+    from churn import db, store
+    from churn.core.voice import digest
+    from churn.voice import voice as customers_voice
+    from churn.voice import voice_nights
 
     settings, progress = shared.existing(), shared.Progress()
     if asked.digest is None:
@@ -131,7 +133,7 @@ def voice(asked: argparse.Namespace) -> int:
 
 def volume(asked: argparse.Namespace) -> int:
     """Contacts counted by half-hour, what changes brought, and the forecast."""
-    from churn import volume_nights
+    from churn.forecasting import volume_nights
 
     settings, progress = shared.existing(), shared.Progress()
     with progress.step("Volume"):
@@ -141,7 +143,7 @@ def volume(asked: argparse.Namespace) -> int:
 
 def spend(_asked: argparse.Namespace) -> int:
     """Make what the night finds out of the money anew."""
-    from churn import spend_job
+    from churn.finance import spend_job
 
     print(spend_job.refresh(shared.existing(), progress=shared.Progress()))
     return 0
@@ -149,7 +151,7 @@ def spend(_asked: argparse.Namespace) -> int:
 
 def replay_log(_asked: argparse.Namespace) -> int:
     """Settled calls of the last months, made ready for the policy page."""
-    from churn import replay_nights
+    from churn.policies import replay_nights
     from churn.policies.stored import policy_of_job
 
     settings, progress = shared.existing(), shared.Progress()
@@ -160,7 +162,7 @@ def replay_log(_asked: argparse.Namespace) -> int:
 
 def data(_asked: argparse.Namespace) -> int:
     """Profile the data; measure the models in use and the trial against them."""
-    from churn import data_job, drift_job
+    from churn.trust import data_job, drift_job
 
     settings, progress = shared.existing(), shared.Progress()
     with progress.step("Data"):

@@ -51,7 +51,7 @@ def explain(asked: argparse.Namespace) -> int:
     from churn import db, offers, privacy
     from churn.core.explanation import in_plain_words
     from churn.core.language import ENGLISH, speaking
-    from churn.core.offer import replay as made_again
+    from churn.core.offers.offer import replay as made_again
     from churn.languages import language_of
     from churn.policies.stored import policy_version
 

@@ -49,7 +49,7 @@ def _add_staff(parser: argparse.ArgumentParser) -> None:
 def run(asked: argparse.Namespace) -> int:
     """Everything that is missing, in order, then the app. Each step is skipped when it is done already."""
     from churn import db
-    from churn.serve import refuse_open_door, refuse_taken_port
+    from churn.web.serve import refuse_open_door, refuse_taken_port
 
     refuse_open_door(asked.address)
     refuse_taken_port(asked.address, asked.port)
@@ -84,7 +84,8 @@ def run(asked: argparse.Namespace) -> int:
         with progress.step("Scores"):
             scoring.score_everyone(settings, progress=progress)
     if shared.state(settings).source == "simulated" and not shared.state(settings).has_night:
-        from churn import logs, night
+        from churn import night
+        from churn.operations import logs
 
         logs.configure()
         night.pass_a_night(settings, progress=progress, without=(night.DIRECTORY, night.SCORES))  # done above
@@ -93,8 +94,9 @@ def run(asked: argparse.Namespace) -> int:
 
 def serve(asked: argparse.Namespace) -> int:
     """The app, on a database that is there."""
-    from churn import contract, db
-    from churn.serve import refuse_open_door, refuse_taken_port, serve_forever
+    from churn import db
+    from churn.crm import contract
+    from churn.web.serve import refuse_open_door, refuse_taken_port, serve_forever
 
     refuse_open_door(asked.address)
     refuse_taken_port(asked.address, asked.port)
@@ -124,7 +126,7 @@ def setup(_asked: argparse.Namespace) -> int:
 
 def backup(asked: argparse.Namespace) -> int:
     """One file; nothing is stopped meanwhile."""
-    from churn.backup import back_up
+    from churn.operations.backup import back_up
 
     settings, progress = shared.existing(), shared.Progress()
     with progress.step(f"Backup of {settings.database}"):
@@ -135,7 +137,7 @@ def backup(asked: argparse.Namespace) -> int:
 
 def restore(asked: argparse.Namespace) -> int:
     """A new database, with the newest migrations."""
-    from churn.backup import restore as restore_from
+    from churn.operations.backup import restore as restore_from
 
     settings, progress = shared.settings(), shared.Progress()
     with progress.step(f"Restoring {settings.database}"):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from churn.contract import State
+    from churn.crm.contract import State
     from churn.settings import Settings
 
 Act = Callable[[Namespace], int]
@@ -67,7 +67,8 @@ def existing() -> Settings:
 
 def state(at: Settings) -> State:
     """How far the set-up has come, asked anew after every step: one may be what the next was waiting for."""
-    from churn import contract, db
+    from churn import db
+    from churn.crm import contract
 
     with db.connect(at, "batch") as connection:
         return contract.state(connection)

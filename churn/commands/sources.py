@@ -9,7 +9,7 @@ from churn.commands import shared
 
 if TYPE_CHECKING:
     from churn.core.sources import Chosen
-    from churn.sources import Preview
+    from churn.crm.sources import Preview
 
 ACTS = ("list", "inspect", "show", "preview", "register", "apply", "back")
 
@@ -62,7 +62,8 @@ def _chosen(asked: argparse.Namespace) -> Chosen:
 
 
 def _list(_asked: argparse.Namespace) -> int:
-    from churn import db, sources
+    from churn import db
+    from churn.crm import sources
 
     for one in sources.load().values():
         print(f"{one.name:12}{one.title}: {', '.join(one.gives)}")
@@ -78,7 +79,8 @@ def _list(_asked: argparse.Namespace) -> int:
 
 
 def _inspect(asked: argparse.Namespace) -> int:
-    from churn import db, sources
+    from churn import db
+    from churn.crm import sources
 
     with db.connect(shared.existing(), "batch") as connection:
         found = sources.inspect(connection, sources.load(), _chosen(asked))
@@ -93,7 +95,8 @@ def _inspect(asked: argparse.Namespace) -> int:
 
 
 def _show(asked: argparse.Namespace) -> int:
-    from churn import db, sources
+    from churn import db
+    from churn.crm import sources
 
     with db.connect(shared.existing(), "batch") as connection:
         print(sources.statement_of(connection, sources.load(), _chosen(asked)))
@@ -101,7 +104,7 @@ def _show(asked: argparse.Namespace) -> int:
 
 
 def _preview(asked: argparse.Namespace) -> int:
-    from churn import sources
+    from churn.crm import sources
 
     return _told(sources.preview_on_host(shared.existing(), _chosen(asked)))
 
@@ -119,7 +122,7 @@ def _told(seen: Preview) -> int:
 
 
 def _register(asked: argparse.Namespace) -> int:
-    from churn import sources
+    from churn.crm import sources
 
     mapping = sources.register(shared.existing(), _chosen(asked), by=shared.who())
     print(f"Mapping {mapping.mapping_id} ({mapping.title}) may be applied, on the page Sources or by `source apply`.")
@@ -128,7 +131,8 @@ def _register(asked: argparse.Namespace) -> int:
 
 
 def _apply(asked: argparse.Namespace) -> int:
-    from churn import db, scoring, sources
+    from churn import db, scoring
+    from churn.crm import sources
 
     settings, progress = shared.settings(), shared.Progress()
     db.create_database(settings)
@@ -151,7 +155,8 @@ def _apply(asked: argparse.Namespace) -> int:
 
 
 def _back(asked: argparse.Namespace) -> int:
-    from churn import scoring, sources
+    from churn import scoring
+    from churn.crm import sources
 
     settings, progress = shared.existing(), shared.Progress()
     sources.apply_on_host(settings, None, by=shared.who(), reason=asked.reason or "taken back by a command")

@@ -17,7 +17,7 @@ import pandas as pd
 
 from churn.core import words
 from churn.core.language import mark, t, tc
-from churn.core.outlook import Outlook
+from churn.core.leaving.outlook import Outlook
 from churn.core.records import Contact
 
 Picture = dict[str, Any]

@@ -14,7 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from churn.core.policy import Authority, Instrument, Policy, Rule
+from churn.core.policies.policy import Authority, Instrument, Policy, Rule
 
 DEFAULT = Path(__file__).parent / "default.toml"
 

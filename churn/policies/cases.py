@@ -7,8 +7,8 @@ from datetime import date
 import yaml
 
 from churn.core.grants import Session
-from churn.core.policy import Policy
-from churn.core.policy_cases import CasesUnreadable, PolicyCase, Verdict, read_cases, run_cases
+from churn.core.policies.policy import Policy
+from churn.core.policies.policy_cases import CasesUnreadable, PolicyCase, Verdict, read_cases, run_cases
 from churn.db import Database
 from churn.gateway import rows_of
 

@@ -12,8 +12,8 @@ from threading import Lock
 from typing import TypeVar
 
 from churn.core.grants import Session, Version
-from churn.core.outlook import Economics, economics_of
-from churn.core.policy import Authority, Instrument, Policy, Rule
+from churn.core.leaving.outlook import Economics, economics_of
+from churn.core.policies.policy import Authority, Instrument, Policy, Rule
 from churn.db import Database, open_database
 from churn.gateway import record, rows_of
 from churn.settings import Settings

@@ -18,10 +18,10 @@ from psycopg.rows import class_row, dict_row
 from psycopg.types.json import set_json_loads
 
 from churn import db, registry, store
-from churn.core.fitted import Fitted
-from churn.core.outlook import Economics, look_ahead, risk_of
-from churn.core.risk import ChurnRisk
-from churn.core.survival import TenureCurve
+from churn.core.leaving.fitted import Fitted
+from churn.core.leaving.outlook import Economics, look_ahead, risk_of
+from churn.core.leaving.risk import ChurnRisk
+from churn.core.staying.survival import TenureCurve
 from churn.queries import query
 from churn.settings import Settings
 

@@ -11,16 +11,16 @@ from sklearn.metrics import log_loss
 
 from churn import store
 from churn.core import features
-from churn.core.demand import Demand, EffectInUse, staying_given_saved
-from churn.core.effect import LOG_COLUMNS, ConcessionEffect
-from churn.core.fitted import Fitted
-from churn.core.judge import calibration
-from churn.core.outlook import DAYS_A_MONTH, Economics, look_ahead, margins, risk_of
+from churn.core.calls.why import LikelyWhy
+from churn.core.effects.demand import Demand, EffectInUse, staying_given_saved
+from churn.core.effects.effect import LOG_COLUMNS, ConcessionEffect
+from churn.core.leaving.fitted import Fitted
+from churn.core.leaving.judge import calibration
+from churn.core.leaving.outlook import DAYS_A_MONTH, Economics, look_ahead, margins, risk_of
+from churn.core.leaving.risk import ChurnRisk
+from churn.core.leaving.worth import clv
 from churn.core.refusals import NoBetterThanUsual, NotEnoughData
-from churn.core.risk import ChurnRisk
-from churn.core.survival import TenureCurve
-from churn.core.why import LikelyWhy
-from churn.core.worth import clv
+from churn.core.staying.survival import TenureCurve
 from churn.training.job import SEED, Job, Trained, must_help
 
 MOST_CONTACTS = 12_000

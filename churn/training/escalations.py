@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from churn import escalations, store
-from churn.core import escalation, features
-from churn.core.escalation import HORIZON_DAYS, MONOTONE
-from churn.core.fitted import Fitted
-from churn.core.model_judgement import judgement
+from churn import store
+from churn.calls import escalations
+from churn.core import features
+from churn.core.calls import escalation
+from churn.core.calls.escalation import HORIZON_DAYS, MONOTONE
+from churn.core.leaving.fitted import Fitted
+from churn.core.leaving.risk import ChurnRisk
 from churn.core.refusals import LeakSuspected, NoBetterThanUsual, NotEnoughData
-from churn.core.risk import ChurnRisk
+from churn.core.trust.model_judgement import judgement
 from churn.training.job import SEED, Job, Trained, must_help
 
 MOST_ROWS = 12_000

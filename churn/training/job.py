@@ -13,11 +13,11 @@ import psycopg
 
 from churn import registry
 from churn.core import features, records
-from churn.core.drift import Bins, learn
-from churn.core.fitted import Fitted, rebased
-from churn.core.model_judgement import against
-from churn.core.outlook import Economics
+from churn.core.leaving.fitted import Fitted, rebased
+from churn.core.leaving.outlook import Economics
 from churn.core.refusals import NoBetterThanUsual
+from churn.core.trust.drift import Bins, learn
+from churn.core.trust.model_judgement import against
 
 Tell = Callable[[str], None]
 Array = np.ndarray[Any, Any]

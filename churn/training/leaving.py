@@ -17,13 +17,13 @@ from sklearn.model_selection import train_test_split
 
 from churn import store
 from churn.core import features, records
-from churn.core.fitted import Fitted, shift_to
-from churn.core.landmarks import landmark_calibration
-from churn.core.model_judgement import judgement
-from churn.core.outlook import DAYS_A_MONTH
+from churn.core.leaving.fitted import Fitted, shift_to
+from churn.core.leaving.outlook import DAYS_A_MONTH
+from churn.core.leaving.risk import ChurnRisk
 from churn.core.refusals import LeakSuspected, NoBetterThanUsual, NotEnoughData
-from churn.core.risk import ChurnRisk
-from churn.core.survival import TenureCurve
+from churn.core.staying.survival import TenureCurve
+from churn.core.trust.landmarks import landmark_calibration
+from churn.core.trust.model_judgement import judgement
 from churn.training.job import SEED, Job, Tell, Trained, must_help
 
 MOST_LANDMARKS = 4

@@ -6,13 +6,14 @@ from contextlib import suppress
 
 import streamlit as st
 
-from churn import casework, resume, store
+from churn import casework, store
+from churn.calls import resume
 from churn.casework import Card
 from churn.core import words
+from churn.core.calls.talk import apology, needs_questions
 from churn.core.language import mark, t
 from churn.core.money import show, to_major, to_minor
-from churn.core.question import Ask
-from churn.core.talk import apology, needs_questions
+from churn.core.offers.question import Ask
 from churn.refusals import Refusal
 from churn.ui.call import SKIPPED, OnCall, remember
 from churn.ui.gate import Session

@@ -9,13 +9,13 @@ from uuid import UUID, uuid4
 
 import streamlit as st
 
+from churn.calls.resume import SoFar
 from churn.core.grants import Entry
 from churn.core.language import t
 from churn.core.money import show
-from churn.core.question import Ask
+from churn.core.offers.question import Ask
 from churn.core.words import spoken
 from churn.offers import Call, Offer
-from churn.resume import SoFar
 
 SKIPPED = Ask()
 

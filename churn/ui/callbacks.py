@@ -9,12 +9,13 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from churn import callbacks, store
-from churn.callbacks import Candidate, Held, HoldsOne, NotHeld, Progress, Taken
+from churn import store
+from churn.calls import callbacks
+from churn.calls.callbacks import Candidate, Held, HoldsOne, NotHeld, Progress, Taken
 from churn.core import words
+from churn.core.calls.say import Opening
 from churn.core.language import current, mark, number, t, tn
 from churn.core.money import to_major
-from churn.core.say import Opening
 from churn.ui.gate import Session
 from churn.ui.pieces import day_format, flags, heading, plain
 from churn.ui.reveal import number_to_ring

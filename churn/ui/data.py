@@ -9,12 +9,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from churn import data_reports
-from churn.core import charts_models as charts
 from churn.core import words
-from churn.core.data_profile import GAP_DAYS, RECENT_DAYS
 from churn.core.language import in_english, mark, number, t, tc, tn
-from churn.data_reports import Past, Profile
+from churn.core.trust import charts_models as charts
+from churn.core.trust.data_profile import GAP_DAYS, RECENT_DAYS
+from churn.trust import data_reports
+from churn.trust.data_reports import Past, Profile
 from churn.ui.gate import Session
 from churn.ui.pieces import chart, heading, plain, reading
 from churn.ui.tables import show_table

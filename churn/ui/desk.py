@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from churn import casework, resume, store, telephony
+from churn import casework, store
+from churn.calls import resume, telephony
+from churn.calls.screen_pop import Asked
 from churn.casework import Card, Models
 from churn.core.language import current, mark
 from churn.refusals import TooManyLookups
-from churn.screen_pop import Asked
 from churn.ui.call import take_up
 from churn.ui.card import show_contacts, show_facts, show_opening, show_who
 from churn.ui.finder import choose

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from churn import faults, logs, metrics
 from churn.core.language import t
+from churn.operations import faults, logs, metrics
 from churn.refusals import Refusal
 from churn.ui.pieces import plain
 

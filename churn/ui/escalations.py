@@ -6,9 +6,9 @@ from urllib.parse import quote
 
 import streamlit as st
 
-from churn import escalations
+from churn.calls import escalations
 from churn.core import words
-from churn.core.escalation import FLAGGED, HORIZON_DAYS, told
+from churn.core.calls.escalation import FLAGGED, HORIZON_DAYS, told
 from churn.core.language import mark, number, t
 from churn.core.money import show
 from churn.ui.gate import Session

@@ -5,11 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from churn import casework, store
+from churn.calls.phone import pretty
+from churn.calls.screen_pop import Asked, read_query
 from churn.core import words
 from churn.core.language import t, tn
 from churn.core.records import Match
-from churn.phone import pretty
-from churn.screen_pop import Asked, read_query
 from churn.ui.gate import Session
 from churn.ui.pieces import heading, plain
 

@@ -6,7 +6,8 @@ from statistics import median
 
 import streamlit as st
 
-from churn import floor, ledger
+from churn import ledger
+from churn.calls import floor
 from churn.core.language import mark, t, tn
 from churn.core.words import duration, moment, spoken
 from churn.refusals import Refusal

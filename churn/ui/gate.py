@@ -12,11 +12,12 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import streamlit as st
 
-from churn import casework, db, ledger, logs, metrics
+from churn import casework, db, ledger
 from churn.core import records
 from churn.core.grants import Session as SignedIn
 from churn.core.language import mark, t
 from churn.core.words import spoken
+from churn.operations import logs, metrics
 from churn.refusals import Busy, NotSignedIn, RoleChanged, SessionEnded, Unconfirmed
 from churn.ui import connection, sign_in
 

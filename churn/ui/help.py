@@ -9,11 +9,12 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
-from churn import guides, handbook, model_reports, paper
 from churn.core.language import current, mark, speaking, t, tc, tn
-from churn.core.model_words import PURPOSE, model_name
+from churn.core.trust.model_words import PURPOSE, model_name
 from churn.core.words import spoken
-from churn.guides import Picture
+from churn.documents import guides, handbook, paper
+from churn.documents.guides import Picture
+from churn.trust import model_reports
 from churn.ui.gate import PAGES, Session
 from churn.ui.help_tour import show_tour
 from churn.ui.pieces import heading, reading

@@ -8,11 +8,11 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from churn import tour
 from churn.core.language import mark, t, tn
 from churn.core.money import show
 from churn.core.words import day, money, percent, span
-from churn.tour import Guest
+from churn.documents import tour
+from churn.documents.tour import Guest
 from churn.ui import connection, sign_in, spend, voice
 from churn.ui import policy as policy_page
 from churn.ui.gate import Session

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import streamlit as st
 
-from churn import model_reports
-from churn.core import charts_models as charts
 from churn.core import words
 from churn.core.language import in_english, mark, number, t
-from churn.core.model_judgement import group_in_words
-from churn.core.model_words import KINDS, PURPOSE, model_name, status_in_words
-from churn.core.rates import FEWEST, wilson
-from churn.model_reports import Version
+from churn.core.trends.rates import FEWEST, wilson
+from churn.core.trust import charts_models as charts
+from churn.core.trust.model_judgement import group_in_words
+from churn.core.trust.model_words import KINDS, PURPOSE, model_name, status_in_words
+from churn.trust import model_reports
+from churn.trust.model_reports import Version
 from churn.ui.gate import Session
 from churn.ui.models_drift import show_drift
 from churn.ui.models_judged import show_judged

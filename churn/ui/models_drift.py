@@ -5,13 +5,13 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from churn.core import charts_models as charts
 from churn.core import words
-from churn.core.drift import DRIFTED, MOVED, chance_alone
 from churn.core.feature_names import name_of
 from churn.core.language import mark, number, t, tn
-from churn.core.model_words import bin_in_words, grade_in_words
-from churn.model_reports import Version
+from churn.core.trust import charts_models as charts
+from churn.core.trust.drift import DRIFTED, MOVED, chance_alone
+from churn.core.trust.model_words import bin_in_words, grade_in_words
+from churn.trust.model_reports import Version
 from churn.ui.gate import Session
 from churn.ui.pieces import chart, heading
 from churn.ui.takeaway import takeaway

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import streamlit as st
 
-from churn import model_reports
-from churn.core import charts_models as charts
 from churn.core import words
 from churn.core.language import mark, number, t
-from churn.core.rates import FEWEST, wilson
-from churn.model_reports import Version
+from churn.core.trends.rates import FEWEST, wilson
+from churn.core.trust import charts_models as charts
+from churn.trust import model_reports
+from churn.trust.model_reports import Version
 from churn.ui.gate import Session
 from churn.ui.pieces import chart, heading
 from churn.ui.spend_table import number_column

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from churn import model_reports
 from churn.core import words
 from churn.core.language import in_english, mark, number, t
-from churn.core.model_words import status_in_words
-from churn.model_reports import Version
+from churn.core.trust.model_words import status_in_words
 from churn.refusals import Refusal
+from churn.trust import model_reports
+from churn.trust.model_reports import Version
 from churn.ui.gate import Session
 from churn.ui.pieces import heading, plain
 from churn.ui.tables import show_table

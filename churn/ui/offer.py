@@ -9,11 +9,11 @@ import streamlit as st
 from churn import ledger, offers
 from churn.casework import Card, Models
 from churn.core import words
+from churn.core.calls.similar import ALIKE
 from churn.core.language import mark, t
 from churn.core.money import show, to_major
-from churn.core.offer import Ladder
-from churn.core.rung import APPROVAL, CEILING, OPENING, OTHER, TARGET, Rung
-from churn.core.similar import ALIKE
+from churn.core.offers.offer import Ladder
+from churn.core.offers.rung import APPROVAL, CEILING, OPENING, OTHER, TARGET, Rung
 from churn.offers import Offer
 from churn.refusals import KeyReused, Refusal, Unconfirmed
 from churn.ui.ask import keep_notes, take_ask, take_reason

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import streamlit as st
 
-from churn import faults
 from churn.core.language import ENGLISH, current, t
 from churn.core.text import as_markdown, visible
 from churn.languages import chart_locale, languages
+from churn.operations import faults
 from churn.refusals import Busy, Unconfirmed
 
 if TYPE_CHECKING:

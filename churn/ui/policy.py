@@ -9,8 +9,8 @@ import streamlit as st
 
 from churn.core.language import ENGLISH, in_english, mark, number, speaking, t, tc, tn
 from churn.core.money import show
-from churn.core.policy import Policy
-from churn.core.policy_diff import DIFFERENT, about, differences, in_force_on, value_of
+from churn.core.policies.policy import Policy
+from churn.core.policies.policy_diff import DIFFERENT, about, differences, in_force_on, value_of
 from churn.core.words import exact_percent, full_day, spoken
 from churn.policies.stored import policy_in_force, policy_version
 from churn.ui.gate import Session

@@ -7,13 +7,14 @@ from datetime import date, timedelta
 import pandas as pd
 import streamlit as st
 
-from churn import ledger, policy_lab, store
+from churn import ledger, store
 from churn.core import money, words
 from churn.core.language import in_english, mark, number, t
 from churn.core.money import show
 from churn.core.words import spoken
+from churn.policies import policy_lab
+from churn.policies.policy_lab import Money, Proposal
 from churn.policies.stored import policy_in_force
-from churn.policy_lab import Money, Proposal
 from churn.ui.gate import Session
 from churn.ui.pieces import heading, plain
 from churn.ui.policy_pieces import acting, heads, listed, today, when

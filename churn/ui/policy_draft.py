@@ -8,14 +8,13 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from churn import policy_lab
 from churn.core.language import mark, number, t
-from churn.core.policy import COST_MODELS, FAULTS, FLAGS, LEVERS, ROLES, UNITS, WINDOWS, Policy
-from churn.core.policy_cases import CasesUnreadable, Verdict, run_cases
-from churn.core.policy_problems import Problem, problems
-from churn.core.policy_table import columns_of, policy_of, tables_of
+from churn.core.policies.policy import COST_MODELS, FAULTS, FLAGS, LEVERS, ROLES, UNITS, WINDOWS, Policy
+from churn.core.policies.policy_cases import CasesUnreadable, Verdict, run_cases
+from churn.core.policies.policy_problems import Problem, problems
+from churn.core.policies.policy_table import columns_of, policy_of, tables_of
 from churn.core.words import named
-from churn.policies import default_policy
+from churn.policies import default_policy, policy_lab
 from churn.policies.cases import parse_cases
 from churn.policies.stored import policy_version
 from churn.ui.gate import Session

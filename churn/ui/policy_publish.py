@@ -7,11 +7,12 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from churn import ledger, policy_lab
+from churn import ledger
 from churn.core.language import t, tn
-from churn.core.policy_diff import DIFFERENT, differences
-from churn.core.policy_problems import problems
+from churn.core.policies.policy_diff import DIFFERENT, differences
+from churn.core.policies.policy_problems import problems
 from churn.core.words import full_day
+from churn.policies import policy_lab
 from churn.policies.cases import verdicts_of
 from churn.policies.stored import policy_in_force, policy_version
 from churn.ui.gate import Session

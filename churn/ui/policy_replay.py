@@ -7,14 +7,14 @@ from datetime import date, datetime, timedelta
 import pandas as pd
 import streamlit as st
 
-from churn import policy_lab
-from churn.core import charts_policy as charts
 from churn.core import words
 from churn.core.language import mark, number, t
-from churn.core.off_policy import ENOUGH, Estimate
-from churn.core.policy import Policy
-from churn.core.policy_replay import Played, Replayed, escalations, group_in_words
-from churn.core.replay_calls import Calls
+from churn.core.policies.policy import Policy
+from churn.core.replay import charts_policy as charts
+from churn.core.replay.off_policy import ENOUGH, Estimate
+from churn.core.replay.policy_replay import Played, Replayed, escalations, group_in_words
+from churn.core.replay.replay_calls import Calls
+from churn.policies import policy_lab
 from churn.policies.stored import policy_in_force, policy_version
 from churn.ui.gate import Session
 from churn.ui.pieces import chart, heading, plain

@@ -7,12 +7,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from churn.core.effect import ConcessionEffect
+from churn.core.effects.effect import ConcessionEffect
 from churn.core.language import mark, t, tc
 from churn.core.money import show
-from churn.core.offer import Ladder
-from churn.core.policy import FAULTS, FLAGS, Policy
-from churn.core.policy_try import Tried, try_case
+from churn.core.offers.offer import Ladder
+from churn.core.policies.policy import FAULTS, FLAGS, Policy
+from churn.core.policies.policy_try import Tried, try_case
 from churn.core.words import percent, spoken
 from churn.policies.stored import policy_in_force, policy_version
 from churn.ui.gate import Session, models

@@ -9,9 +9,9 @@ from typing import Any
 import streamlit as st
 
 from churn import ledger
-from churn.core.approvals import urgency
 from churn.core.grants import Headroom, Request
 from churn.core.language import mark, t
+from churn.core.policies.approvals import urgency
 from churn.ui.floor import show_floor
 from churn.ui.gate import Session, fragment
 from churn.ui.pieces import plain, reading

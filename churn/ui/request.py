@@ -10,10 +10,10 @@ from typing import Any
 import streamlit as st
 
 from churn import ledger, offers
+from churn.core.calls.similar import ALIKE, PastCase
 from churn.core.grants import Headroom, Request
 from churn.core.language import current, mark, t
 from churn.core.money import show, to_major, to_minor
-from churn.core.similar import ALIKE, PastCase
 from churn.core.words import month, percent, spoken
 from churn.refusals import NotSignedIn, Refusal, RoleChanged, SessionEnded
 from churn.ui.gate import Session

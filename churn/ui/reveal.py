@@ -5,9 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from churn import store
+from churn.calls.phone import pretty
 from churn.core.language import mark, t
 from churn.core.records import Customer
-from churn.phone import pretty
 from churn.refusals import Refusal
 from churn.ui.gate import Session
 from churn.ui.pieces import plain

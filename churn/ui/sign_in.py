@@ -14,13 +14,15 @@ from typing import Any, NoReturn
 
 import streamlit as st
 
-from churn import db, faults, identity, ledger, store
+from churn import db, ledger, store
 from churn.core import records
 from churn.core.grants import Session
 from churn.core.language import t
 from churn.core.words import spoken
+from churn.operations import faults
 from churn.refusals import Busy, NotSignedIn, PersonUnknown, ReadOnly, RoleChanged, SessionEnded, Unconfirmed
 from churn.ui import connection, speech
+from churn.web import identity
 
 GRANTS = "grants"  # where a tab keeps its session
 

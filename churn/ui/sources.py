@@ -10,13 +10,14 @@ from collections.abc import Callable
 import pandas as pd
 import streamlit as st
 
-from churn import audit, sources
+from churn import audit
 from churn.core import sources as core
 from churn.core import words
 from churn.core.language import mark, number, t, tc, tn
 from churn.core.sources import BadMapping, Chosen, Source
+from churn.crm import sources
+from churn.crm.sources import Found, Move, NotMapped, Preview, Registered
 from churn.refusals import Refusal
-from churn.sources import Found, Move, NotMapped, Preview, Registered
 from churn.ui.gate import Session
 from churn.ui.pieces import heading, plain, reading
 from churn.ui.policy_pieces import heads

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import streamlit as st
 
-from churn import spend, store
+from churn import store
 from churn.core import words
+from churn.core.finance.pace import Forecast, pace
 from churn.core.language import ENGLISH, mark, number, speaking, t, tc, tn
 from churn.core.money import exponent, show, to_major
-from churn.core.pace import Forecast, pace
-from churn.spend import Budget, Month, Period
-from churn.spend_export import View
+from churn.finance import spend
+from churn.finance.spend import Budget, Month, Period
+from churn.finance.spend_export import View
 from churn.ui.gate import Session
 from churn.ui.pieces import heading, plain, reading
 from churn.ui.spend_billing import show_billing

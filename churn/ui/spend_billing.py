@@ -7,12 +7,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from churn import billing
 from churn.core import words
 from churn.core.language import mark, number, t, tn
 from churn.core.money import exponent, show, to_major
+from churn.finance import billing
+from churn.finance.spend_export import View
 from churn.refusals import Refusal
-from churn.spend_export import View
 from churn.ui.gate import Session
 from churn.ui.pieces import heading, plain
 from churn.ui.spend_table import as_said, empty, files, money_column, show_view

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from churn import ledger, spend
+from churn import ledger
 from churn.core import words
+from churn.core.finance.statement import SUMS, statement_text
 from churn.core.language import ENGLISH, mark, speaking, t, tc
-from churn.core.statement import SUMS, statement_text
+from churn.finance import spend
+from churn.finance.spend import Month
+from churn.finance.spend_export import View
 from churn.refusals import Refusal
-from churn.spend import Month
-from churn.spend_export import View
 from churn.ui.gate import Session
 from churn.ui.pieces import heading, plain
 from churn.ui.spend_table import empty, show_view

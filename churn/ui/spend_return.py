@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import streamlit as st
 
-from churn import spend
 from churn.core import words
-from churn.core.charts_spend import run_off_chart
-from churn.core.incremental import MEASURED, MISSING, MODELLED, Range, Return, lacks
+from churn.core.finance.charts_spend import run_off_chart
+from churn.core.finance.incremental import MEASURED, MISSING, MODELLED, Range, Return, lacks
 from churn.core.language import in_english, mark, number, t, tc
 from churn.core.money import exponent
-from churn.spend import State
-from churn.spend_export import View
+from churn.finance import spend
+from churn.finance.spend import State
+from churn.finance.spend_export import View
 from churn.ui.gate import Session
 from churn.ui.pieces import chart, heading, plain
 from churn.ui.spend_table import empty, files, number_column

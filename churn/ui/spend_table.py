@@ -9,11 +9,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from churn import spend_export
 from churn.core.language import ENGLISH, current, number, t, tc
 from churn.core.money import exponent, show, to_major
 from churn.core.words import spoken
-from churn.spend_export import KINDS, View
+from churn.finance import spend_export
+from churn.finance.spend_export import KINDS, View
 from churn.ui.gate import Session
 from churn.ui.pieces import plain
 from churn.ui.tables import show_table

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from churn import spend
 from churn.core import words
-from churn.core.charts_spend import GIVES, givers_chart
-from churn.core.crowding import crowding
+from churn.core.finance.charts_spend import GIVES, givers_chart
+from churn.core.finance.crowding import crowding
 from churn.core.language import in_english, mark, number, t
 from churn.core.money import show
-from churn.spend import Period
-from churn.spend_export import View
+from churn.finance import spend
+from churn.finance.spend import Period
+from churn.finance.spend_export import View
 from churn.ui.gate import Session
 from churn.ui.pieces import chart, heading, plain
 from churn.ui.spend_return import between_days

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from churn import team
 from churn.core import words
-from churn.core.charts_team import SAID, funnel_chart
 from churn.core.language import mark, number, t, tn
-from churn.core.wins import LONG_RUN, Topic
+from churn.core.trends.charts_team import SAID, funnel_chart
+from churn.core.trends.wins import LONG_RUN, Topic
+from churn.trends import team
 from churn.ui.gate import Session
 from churn.ui.pieces import chart, heading, plain
 from churn.ui.tables import show_table

@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from churn import team
 from churn.core import words
-from churn.core.charts_team import SAID, SHORT
 from churn.core.language import mark, number, t, tn
+from churn.core.trends.charts_team import SAID, SHORT
+from churn.trends import team
 from churn.ui.gate import Session
 from churn.ui.pieces import heading, plain
 from churn.ui.tables import show_table

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import streamlit as st
 
-from churn import trends
-from churn.core import charts_trends as charts
 from churn.core import words
 from churn.core.language import current, mark, number, t
-from churn.core.rates import FEWEST, HOW, at_risk, monthly, saves, share, wilson
-from churn.trends import Filter, Mark, State
+from churn.core.trends import charts_trends as charts
+from churn.core.trends.rates import FEWEST, HOW, at_risk, monthly, saves, share, wilson
+from churn.trends import trends
+from churn.trends.trends import Filter, Mark, State
 from churn.ui.gate import Session
 from churn.ui.pieces import chart, heading, plain
 from churn.ui.takeaway import takeaway

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from churn import trends
-from churn.core import charts_trends as charts
 from churn.core import words
-from churn.core.cohorts import heat_map
-from churn.core.curves import DAYS_A_MONTH, LogRank, log_rank
 from churn.core.language import mark, number, t, tn
-from churn.core.rates import FEWEST
-from churn.trends import Filter, Mark, State
+from churn.core.trends import charts_trends as charts
+from churn.core.trends.cohorts import heat_map
+from churn.core.trends.curves import DAYS_A_MONTH, LogRank, log_rank
+from churn.core.trends.rates import FEWEST
+from churn.trends import trends
+from churn.trends.trends import Filter, Mark, State
 from churn.ui.gate import Session
 from churn.ui.pieces import chart, heading, plain
 from churn.ui.tables import show_table

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import streamlit as st
 
-from churn import trends
 from churn.core import words
-from churn.core.charts_trends import PICK
-from churn.core.drivers import Driver
 from churn.core.feature_names import name_of
 from churn.core.language import mark, number, t, tn
 from churn.core.money import show, to_major
-from churn.core.rates import FEWEST, HOW, measure_said
-from churn.core.summary import Section, Tile, page
-from churn.trends import Filter, Mark, State
+from churn.core.trends.charts_trends import PICK
+from churn.core.trends.drivers import Driver
+from churn.core.trends.rates import FEWEST, HOW, measure_said
+from churn.core.trends.summary import Section, Tile, page
+from churn.trends import trends
+from churn.trends.trends import Filter, Mark, State
 from churn.ui.gate import Session
 from churn.ui.pieces import heading
 from churn.ui.tables import show_table

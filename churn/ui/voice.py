@@ -9,18 +9,19 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
-from churn import voice
-from churn.core import digest, words
-from churn.core.bursts import RATE
-from churn.core.charts_voice import reasons_chart, reasons_in_words, trend
+from churn.core import words
 from churn.core.language import mark, number, t, tn
-from churn.core.problems import STATES
+from churn.core.voice import digest
+from churn.core.voice.bursts import RATE
+from churn.core.voice.charts_voice import reasons_chart, reasons_in_words, trend
+from churn.core.voice.problems import STATES
 from churn.ui.gate import Session
 from churn.ui.pieces import chart, heading, plain
 from churn.ui.tables import show_table
 from churn.ui.takeaway import takeaway, written_down
 from churn.ui.voice_card import show_problem
 from churn.ui.voice_league import show_worth_having
+from churn.voice import voice
 
 PERIODS = ("30", "90", "365")  # days; the URL carries what is read
 VIEWS = {

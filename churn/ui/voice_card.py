@@ -8,18 +8,18 @@ from datetime import date
 import pandas as pd
 import streamlit as st
 
-from churn import voice
 from churn.core import words
-from churn.core.charts_voice import problem_chart, problem_in_words
-from churn.core.digest import at_that_time, effect_in_words, effect_of, rise_in_words
 from churn.core.language import mark, number, t, tn
 from churn.core.money import to_major
-from churn.core.problems import LEAST_GROUP, STATES, Day, title_said
+from churn.core.voice.charts_voice import problem_chart, problem_in_words
+from churn.core.voice.digest import at_that_time, effect_in_words, effect_of, rise_in_words
+from churn.core.voice.problems import LEAST_GROUP, STATES, Day, title_said
 from churn.refusals import Refusal
 from churn.ui.gate import Session
 from churn.ui.pieces import Colour, Flag, chart, day_format, flags, plain
 from churn.ui.tables import show_table
 from churn.ui.takeaway import takeaway
+from churn.voice import voice
 
 BADGES: dict[str, tuple[str, Colour]] = {
     "noticed": (":material/visibility:", "orange"),

@@ -7,14 +7,14 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from churn import voice
 from churn.core import words
 from churn.core.language import number, t
-from churn.core.league import CLASSES, QUADRANTS, Standing, avoidable
+from churn.core.voice.league import CLASSES, QUADRANTS, Standing, avoidable
 from churn.refusals import Refusal
 from churn.ui.gate import Session
 from churn.ui.tables import spoken
 from churn.ui.takeaway import takeaway
+from churn.voice import voice
 
 
 def show_worth_having(session: Session, asked: voice.Asked) -> None:

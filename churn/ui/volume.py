@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from churn import volume
 from churn.core import words
-from churn.core.charts_volume import days_chart, days_in_words, half_hours_chart, half_hours_in_words
-from churn.core.erlang import Target, staff_for
+from churn.core.forecasting.charts_volume import days_chart, days_in_words, half_hours_chart, half_hours_in_words
+from churn.core.forecasting.erlang import Target, staff_for
+from churn.core.forecasting.volume_calendar import Ahead, brought, with_changes
+from churn.core.forecasting.volume_events import Kind
 from churn.core.language import current, mark, number, t, tn
-from churn.core.volume_calendar import Ahead, brought, with_changes
-from churn.core.volume_events import Kind
+from churn.forecasting import volume
 from churn.ui.gate import Session
 from churn.ui.pieces import chart, heading, plain
 from churn.ui.tables import show_table

@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from churn import volume
 from churn.core import words
+from churn.core.forecasting.volume_calendar import Ahead, brought, capacity_of, clash_of, extra_of, with_changes
+from churn.core.forecasting.volume_day import SLOTS
+from churn.core.forecasting.volume_events import Kind
 from churn.core.language import mark, number, t, tn
-from churn.core.volume_calendar import Ahead, brought, capacity_of, clash_of, extra_of, with_changes
-from churn.core.volume_day import SLOTS
-from churn.core.volume_events import Kind
+from churn.forecasting import volume
 from churn.refusals import Refusal
 from churn.ui.gate import Session
 from churn.ui.pieces import day_format, heading, plain

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from churn import volume
 from churn.core import words
 from churn.core.language import number, t, tn
+from churn.forecasting import volume
 from churn.ui.gate import Session
 from churn.ui.pieces import heading
 from churn.ui.tables import show_table

@@ -15,10 +15,12 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from churn import casework, ledger, logs, offers, people, telephony
+from churn import casework, ledger, offers, people
 from churn.api import app, keys
 from churn.api.keys import BadService, NoSuchKey
-from churn.core.question import Ask
+from churn.calls import telephony
+from churn.core.offers.question import Ask
+from churn.operations import logs
 from churn.refusals import ServiceDiffers
 from tests.api.conftest import CUSTOMERS, Api, Service
 

@@ -27,11 +27,11 @@ from streamlit.testing.v1 import AppTest
 
 from churn import casework, db, store
 from churn.core import features
-from churn.core.fitted import Fitted
-from churn.core.risk import ChurnRisk
-from churn.core.survival import TenureCurve
-from churn.core.why import LikelyWhy
-from churn.server import release_server
+from churn.core.calls.why import LikelyWhy
+from churn.core.leaving.fitted import Fitted
+from churn.core.leaving.risk import ChurnRisk
+from churn.core.staying.survival import TenureCurve
+from churn.postgres.server import release_server
 from churn.settings import Settings, read_settings
 from churn.training.job import SEED
 

@@ -22,7 +22,7 @@ import psycopg
 from churn import db
 from churn.imports.loading import import_folder
 from churn.imports.mapping import Mapping, load_mapping
-from churn.server import release_server
+from churn.postgres.server import release_server
 from churn.settings import read_settings
 
 MAPPING = """

@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from churn.core.effect import ConcessionEffect
-from churn.core.levers import fitting_levers
-from churn.core.offer import Ladder, ladder, replay
-from churn.core.plans import money_plans, values_of
-from churn.core.question import Ask, Question, Trial, Worth, respond_with
+from churn.core.effects.effect import ConcessionEffect
+from churn.core.offers.levers import fitting_levers
+from churn.core.offers.offer import Ladder, ladder, replay
+from churn.core.offers.plans import money_plans, values_of
+from churn.core.offers.question import Ask, Question, Trial, Worth, respond_with
 from churn.simulation.callers import World, draw_log
 from tests.core.ladders import POLICY, plenty, question
 

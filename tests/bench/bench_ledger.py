@@ -74,7 +74,7 @@ def main(seconds: float) -> int:
         Path(folder).chmod(0o755)
         os.environ |= {"KEEPLINE_HOME": f"{folder}/home", "KEEPLINE_DATABASE": "bench", "KEEPLINE_FSYNC": "on"}
         os.environ.pop("DATABASE_URL", None)
-        from churn.server import release_server
+        from churn.postgres.server import release_server
         from churn.settings import read_settings
 
         try:

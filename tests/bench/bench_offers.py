@@ -19,8 +19,8 @@ from scipy.special import expit, logit
 from scipy.stats import norm
 from sklearn.linear_model import LogisticRegression
 
-from churn.core.effect import ConcessionEffect, DefaultCurve
-from churn.core.pricing import choose_rung, day_headroom, net_value, price_of_budget, within_headroom
+from churn.core.effects.effect import ConcessionEffect, DefaultCurve
+from churn.core.effects.pricing import choose_rung, day_headroom, net_value, price_of_budget, within_headroom
 from churn.simulation.callers import World, draw_callers, draw_context, draw_log, p_stay
 
 Array = NDArray[np.float64]

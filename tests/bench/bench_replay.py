@@ -21,13 +21,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from churn.core.effect import ConcessionEffect
-from churn.core.off_policy import Estimate
-from churn.core.policy import FLAGS, WORDS, Authority, Instrument, Policy, Rule
-from churn.core.policy_replay import play
-from churn.core.replay_calls import VALUES, Before, Calls, words
-from churn.core.replay_choice import choose_all
-from churn.core.replay_log import learn
+from churn.core.effects.effect import ConcessionEffect
+from churn.core.policies.policy import FLAGS, WORDS, Authority, Instrument, Policy, Rule
+from churn.core.replay.off_policy import Estimate
+from churn.core.replay.policy_replay import play
+from churn.core.replay.replay_calls import VALUES, Before, Calls, words
+from churn.core.replay.replay_choice import choose_all
+from churn.core.replay.replay_log import learn
 from churn.simulation import Company, simulate
 from churn.simulation.clock import day_number
 from churn.simulation.people import customer_ids
@@ -226,7 +226,7 @@ def main() -> None:
 
 def speed(n: int) -> None:
     """Seconds to replay n calls by the default policy and a draft, with the frontier."""
-    from churn.core.policy_replay import replay
+    from churn.core.replay.policy_replay import replay
     from tests.core.ladders import POLICY
 
     _, log = logged(6_000, 1)

@@ -26,7 +26,7 @@ from sklearn.model_selection import RepeatedStratifiedKFold, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from churn.core.risk import ChurnRisk
+from churn.core.leaving.risk import ChurnRisk
 
 SEED = 20240501
 DATA = Path(os.environ.get("KEEPLINE_DATA", "../shared/data"))

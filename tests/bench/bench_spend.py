@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from functools import partial
 
-from churn.core.incremental import incremental_return
+from churn.core.finance.incremental import incremental_return
 from tests.core.spend_worlds import recorded, settled
 
 SEEDS, CUSTOMERS = range(1, 21), 4_000

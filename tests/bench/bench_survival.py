@@ -28,7 +28,7 @@ from lifelines.exceptions import ConvergenceWarning
 from lifelines.utils import concordance_index
 from sklearn.model_selection import RepeatedStratifiedKFold
 
-from churn.core.survival import TenureCurve
+from churn.core.staying.survival import TenureCurve
 
 DATA = Path(os.environ.get("KEEPLINE_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 MONTHS = np.arange(1.0, 73.0)

@@ -18,8 +18,10 @@ import pandas as pd
 import psycopg
 from psycopg import sql
 
-from churn import db, outcomes, simulation, team_job
+from churn import db, simulation
+from churn.calls import outcomes
 from churn.settings import Settings, read_settings
+from churn.trends import team_job
 
 WANTED: dict[str, set[str]] = {"better": {"high", "above"}, "lucky": {"inside"}}
 

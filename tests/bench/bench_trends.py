@@ -23,14 +23,15 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from churn import db, ledger, trends
-from churn.core import charts_trends
-from churn.core.cohorts import heat_map
-from churn.core.curves import log_rank
-from churn.core.rates import monthly
+from churn import db, ledger
+from churn.core.trends import charts_trends
+from churn.core.trends.cohorts import heat_map
+from churn.core.trends.curves import log_rank
+from churn.core.trends.rates import monthly
 from churn.queries import query
 from churn.settings import PROJECT, Settings, read_settings
-from churn.trends import Filter
+from churn.trends import trends
+from churn.trends.trends import Filter
 
 FILL = """
 INSERT INTO desk.company (name, time_zone, phone_region, currency, data_until, source)

@@ -25,10 +25,11 @@ import numpy as np
 import pandas as pd
 import psycopg
 
-from churn import db, simulation, voice
-from churn.core import bursts
+from churn import db, simulation
+from churn.core.voice import bursts
 from churn.settings import Settings, read_settings
-from churn.voice_nights import Table
+from churn.voice import voice
+from churn.voice.voice_nights import Table
 
 SEEDS = (7, 1, 2, 3, 4, 5)
 SIZES = (10_000, 5_000, 2_000)  # besides 20,000: how far down bursts are found

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from sklearn.ensemble import HistGradientBoostingRegressor
 
-from churn.core.volume import Calendar, fit_days
-from churn.core.volume_bands import HORIZONS, back_test, learn, within_bands
+from churn.core.forecasting.volume import Calendar, fit_days
+from churn.core.forecasting.volume_bands import HORIZONS, back_test, learn, within_bands
 from churn.settings import PROJECT
 from tests.volume_world import Seen, company_of, covered, eagle, is_planned, mase
 

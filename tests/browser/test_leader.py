@@ -13,8 +13,10 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from churn import db, trend_job, voice_nights
+from churn import db
 from churn.settings import Settings
+from churn.trends import trend_job
+from churn.voice import voice_nights
 from tests.browser.conftest import PICTURES, Site, free_port, served, settled
 from tests.conftest import clone
 from tests.factories import put

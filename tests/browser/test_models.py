@@ -9,7 +9,8 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from churn import data_job, db, registry
+from churn import db, registry
+from churn.trust import data_job
 from tests.browser.conftest import Site, looks_whole, settled
 
 pytestmark = pytest.mark.browser

@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from churn.core.question import Ask
+from churn.core.offers.question import Ask
 from tests.browser.conftest import Site, settled
 from tests.test_offers import AGENT, SUPERVISOR, Desk, sit_down
 

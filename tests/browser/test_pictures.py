@@ -18,8 +18,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from churn import db, ledger, offers, tour
-from churn.core.question import Ask
+from churn import db, ledger, offers
+from churn.core.offers.question import Ask
+from churn.documents import tour
 from churn.settings import PROJECT
 from tests.browser.conftest import Site, free_port, served, settled
 from tests.conftest import Slept, clone

@@ -12,8 +12,9 @@ import psycopg
 import pytest
 from playwright.sync_api import Page, expect
 
-from churn import db, sources
+from churn import db
 from churn.core.sources import Chosen
+from churn.crm import sources
 from churn.settings import PROJECT, Settings
 from tests.browser.conftest import Site, free_port, served, settled
 from tests.browser.test_accessibility import Found, floor, holds, tab  # noqa: F401 - fixtures

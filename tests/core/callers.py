@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from churn.core.calls.scene import Scene
 from churn.core.records import CallerFacts, ChangeEvent, Concession, Contact, Customer, Invoice, Subscription
-from churn.core.scene import Scene
 
 AS_OF = datetime(2026, 11, 15, 12, 0, tzinfo=UTC)
 TODAY = AS_OF.date()

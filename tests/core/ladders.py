@@ -9,10 +9,10 @@ from random import Random
 
 import numpy as np
 
-from churn.core.levers import fitting_levers
-from churn.core.limits import Budget, Earlier, Spending
-from churn.core.policy import Authority, Case, Rule
-from churn.core.question import Ask, Curve, Question, Respond, Trial, Worth
+from churn.core.offers.levers import fitting_levers
+from churn.core.offers.limits import Budget, Earlier, Spending
+from churn.core.offers.question import Ask, Curve, Question, Respond, Trial, Worth
+from churn.core.policies.policy import Authority, Case, Rule
 from churn.policies import default_policy
 
 ON = date(2026, 11, 15)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from churn.core.arms import draw
+from churn.core.policies.arms import draw
 from churn.simulation import simulate
 from churn.simulation.retention import team_budget
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from churn.core.approvals import (
+from churn.core.policies.approvals import (
     ACTORS,
     MOVES,
     OPEN,

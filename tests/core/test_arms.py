@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import kstest
 
-from churn.core.arms import choose_arm, draw, draw_rung, near_equal
+from churn.core.policies.arms import choose_arm, draw, draw_rung, near_equal
 
 NAN = math.nan
 

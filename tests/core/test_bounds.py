@@ -9,10 +9,10 @@ from random import Random
 
 import pytest
 
-from churn.core.bounds import Bounds, bounds, smallest
-from churn.core.limits import Budget, Earlier, Limit, Spending, as_plain, fewest_left, offers_left
-from churn.core.plans import money_plans
-from churn.core.policy import Case, Rule, rule_on
+from churn.core.offers.bounds import Bounds, bounds, smallest
+from churn.core.offers.limits import Budget, Earlier, Limit, Spending, as_plain, fewest_left, offers_left
+from churn.core.offers.plans import money_plans
+from churn.core.policies.policy import Case, Rule, rule_on
 from churn.policies import default_policy
 from tests.core.ladders import MONEY, ON, POLICY, breaches, holds, plenty, question, random_call
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import nbinom, poisson
 
-from churn.core import bursts
+from churn.core.voice import bursts
 
 DAYS = bursts.HISTORY
 REASONS = ("fault", "billing", "account", "payment", "price", "usage", "upgrade", "move", "cancel")

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
-from churn.core.case_mix import NOT_BEFORE, expect
 from churn.core.refusals import NotEnoughData
+from churn.core.trends.case_mix import NOT_BEFORE, expect
 
 
 def calls(seed: int = 0, n: int = 2_400, agents: int = 20) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, np.ndarray]:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from churn.core.charts import STATES, Picture, contact_timeline, state_of, staying_curve
-from churn.core.outlook import Economics, Outlook, look_ahead
+from churn.core.leaving.outlook import Economics, Outlook, look_ahead
 from tests.core.callers import contact, unresolved
 from tests.models import curve, row
 

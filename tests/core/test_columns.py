@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churn.core.candidates import like_groups, propose_derived
 from churn.core.columns import Columns, Derived, Design, leading_part, read_column, to_days, to_level, to_number, tokens
+from churn.core.leaving.candidates import like_groups, propose_derived
 from churn.core.refusals import ColumnsMissing
 
 VALUES = st.one_of(

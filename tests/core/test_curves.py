@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lifelines import CoxPHFitter, KaplanMeierFitter
 from lifelines.statistics import multivariate_logrank_test
 
-from churn.core.curves import Table, at_risk_on, curve, known_until, log_rank
+from churn.core.trends.curves import Table, at_risk_on, curve, known_until, log_rank
 
 Lives = tuple[np.ndarray, np.ndarray, np.ndarray]
 

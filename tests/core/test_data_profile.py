@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from churn.core.data_profile import alarms, late_by, usual_gap
+from churn.core.trust.data_profile import alarms, late_by, usual_gap
 
 DAY = date(2026, 11, 2)  # a Monday
 

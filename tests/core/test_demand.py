@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from churn.core.demand import Demand, staying_given_saved
-from churn.core.question import Curve, from_level
+from churn.core.effects.demand import Demand, staying_given_saved
+from churn.core.offers.question import Curve, from_level
 
 VALUES = np.array([0.0, 10.0, 20.0])
 VALUES_OF_MONTH = np.array([0.0, 5, 10, 15, 20, 30, 40, 60])

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from churn.core import drift
-from churn.core.drift import LEAST, compare, grade, index, learn
+from churn.core.trust import drift
+from churn.core.trust.drift import LEAST, compare, grade, index, learn
 
 
 def test_the_index_by_hand() -> None:

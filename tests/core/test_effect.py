@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit
 
-from churn.core.context import Encoder, columns_of
-from churn.core.control import first_stage
-from churn.core.effect import ConcessionEffect, DefaultCurve
+from churn.core.effects.context import Encoder, columns_of
+from churn.core.effects.control import first_stage
+from churn.core.effects.effect import ConcessionEffect, DefaultCurve
 from churn.simulation.callers import draw_log, p_stay
 
 AMOUNTS = np.array([0.0, 5.0, 10.0, 20.0, 40.0, 80.0])

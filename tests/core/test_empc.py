@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import beta
 
-from churn.core.empc import PAPER, Campaign, expected_maximum_profit, roc_hull
+from churn.core.trust.empc import PAPER, Campaign, expected_maximum_profit, roc_hull
 
 OUTCOME = np.array([1, 0, 1, 0, 0, 0, 0, 0, 0, 0])
 CHANCE = np.array([0.8, 0.6, 0.5, 0.4, 0.2, 0.15, 0.1, 0.09, 0.08, 0.07])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churn.core.erlang import Target, answered_within, load_of, mean_wait, p_wait, staff_for
+from churn.core.forecasting.erlang import Target, answered_within, load_of, mean_wait, p_wait, staff_for
 
 
 # Erlang C as tabulated in the ITU Teletraffic Engineering Handbook and in Cooper, Introduction to Queueing Theory: the

@@ -11,8 +11,8 @@ import pytest
 
 from churn.core.explanation import Aftermath, in_plain_words
 from churn.core.language import speaking
-from churn.core.offer import ladder
-from churn.core.question import Ask, Trial
+from churn.core.offers.offer import ladder
+from churn.core.offers.question import Ask, Trial
 from churn.languages import language_of
 from tests.core.ladders import POLICY, curve, question, random_call
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churn.core.fitted import rebased, shift_to
+from churn.core.leaving.fitted import rebased, shift_to
 
 chances = st.lists(st.floats(1e-6, 1 - 1e-6), min_size=1, max_size=30).map(np.array)
 

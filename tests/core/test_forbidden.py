@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from churn.core.forbidden import Cut, cut_of
+from churn.core.trends.forbidden import Cut, cut_of
 
 
 def receipt(kind: str = "policy_ceiling", allowed: int = 2_000, **changes: Any) -> dict[str, Any]:

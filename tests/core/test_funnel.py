@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from churn.core.funnel import FEWEST_CALLS, Funnel, overdispersion, place_all
+from churn.core.trends.funnel import FEWEST_CALLS, Funnel, overdispersion, place_all
 
 
 def floor(shift: float = 0.0, seed: int = 0, *, agents: int = 40, calls: int = 250) -> tuple[np.ndarray, ...]:

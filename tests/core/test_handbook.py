@@ -8,12 +8,12 @@ from decimal import Decimal
 
 import pytest
 
-from churn.core.handbook import EXAMPLES, Handbook, Money, as_markdown
 from churn.core.language import speaking
-from churn.core.policy import Policy
-from churn.core.policy_cases import Verdict
+from churn.core.policies.handbook import EXAMPLES, Handbook, Money, as_markdown
+from churn.core.policies.policy import Policy
+from churn.core.policies.policy_cases import Verdict
+from churn.documents.paper import as_page
 from churn.languages import languages
-from churn.paper import as_page
 from churn.policies import default_policy
 from tests.ledger_world import rule, small_policy
 

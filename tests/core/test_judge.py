@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from churn.core.judge import calibration, judge
+from churn.core.leaving.judge import calibration, judge
 
 OUTCOME = np.array([1, 0, 1, 0, 0, 0, 0, 0, 0, 0])
 CHANCE = np.array([0.8, 0.6, 0.5, 0.4, 0.2, 0.1, 0.1, 0.1, 0.1, 0.1])

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from churn.core.landmarks import landmark_calibration
+from churn.core.trust.landmarks import landmark_calibration
 
 
 class Constant:

@@ -10,8 +10,8 @@ import pytest
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
-from churn.core.judge import judge
-from churn.core.model_judgement import against, auc, by_group, judgement, lift, recalibration
+from churn.core.leaving.judge import judge
+from churn.core.trust.model_judgement import against, auc, by_group, judgement, lift, recalibration
 
 
 def drawn(seed: int, rows: int = 2_000) -> tuple[np.ndarray, np.ndarray]:

@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from churn.core.off_policy import BANDS, CLIP, Judged, band_chances, band_of, judge
-from churn.core.policy_replay import FRONTIER_CALLS, happened, play, replay, thinned
-from churn.core.replay_calls import Calls, Logged
+from churn.core.replay.off_policy import BANDS, CLIP, Judged, band_chances, band_of, judge
+from churn.core.replay.policy_replay import FRONTIER_CALLS, happened, play, replay, thinned
+from churn.core.replay.replay_calls import Calls, Logged
 from tests.bench.bench_replay import DRAFTS, _row, lived, logged, prepared
 
 BILL = 40.0

@@ -13,18 +13,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churn.core.bill import by_month, with_credit, with_pause, with_price
-from churn.core.effect import ConcessionEffect
+from churn.core.calls.similar import PastCaller, what_kept
+from churn.core.effects.effect import ConcessionEffect
 from churn.core.language import speaking
-from churn.core.levers import fitting_levers
-from churn.core.limits import Budget, Earlier, Spending
-from churn.core.offer import Ladder, ladder, offered, replay, retold
-from churn.core.plans import money_plans
-from churn.core.policy import LEVERS, cost_if_stays
-from churn.core.question import MODELLED, NO_EVIDENCE, Ask, Curve, Question, Trial, Worth, respond_with
-from churn.core.rung import Rung
-from churn.core.similar import PastCaller, what_kept
-from churn.core.terms import default_amount, term_of, terms
+from churn.core.offers.bill import by_month, with_credit, with_pause, with_price
+from churn.core.offers.levers import fitting_levers
+from churn.core.offers.limits import Budget, Earlier, Spending
+from churn.core.offers.offer import Ladder, ladder, offered, replay, retold
+from churn.core.offers.plans import money_plans
+from churn.core.offers.question import MODELLED, NO_EVIDENCE, Ask, Curve, Question, Trial, Worth, respond_with
+from churn.core.offers.rung import Rung
+from churn.core.offers.terms import default_amount, term_of, terms
+from churn.core.policies.policy import LEVERS, cost_if_stays
 from churn.languages import language_of
 from tests.core.ladders import MONEY, POLICY, breaches, curve, holds, linear, plenty, question, random_call
 

@@ -6,7 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from churn.core.outlook import DAYS_A_MONTH, HIGHEST_RISK, Economics, Outlook, look_ahead, risk_and_moves, risk_of
+from churn.core.leaving.outlook import (
+    DAYS_A_MONTH,
+    HIGHEST_RISK,
+    Economics,
+    Outlook,
+    look_ahead,
+    risk_and_moves,
+    risk_of,
+)
 from tests.models import curve, risk_model, row, rows
 
 HORIZON = 90

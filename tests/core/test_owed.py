@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
-from churn.core.owed import Owed, Refund, fees, owed
-from churn.core.policy import Case
+from churn.core.offers.owed import Owed, Refund, fees, owed
+from churn.core.policies.policy import Case
 from churn.policies import default_policy
 from tests.core.callers import AS_OF, TODAY, ago, bill, event, line, scene
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churn.core.policy import (
+from churn.core.policies.policy import (
     Authority,
     Case,
     Instrument,
@@ -26,7 +26,7 @@ from churn.core.policy import (
     schedule,
     setting,
 )
-from churn.core.policy_problems import Other, problems, uncovered
+from churn.core.policies.policy_problems import Other, problems, uncovered
 from churn.policies import PolicyUnreadable, as_document, default_budgets, default_policy, read_policy
 from tests.ledger_world import rule, small_policy
 

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from churn.core.policy_cases import CasesUnreadable, run_cases
+from churn.core.policies.policy_cases import CasesUnreadable, run_cases
 from churn.policies import default_policy
 from churn.policies.cases import parse_cases, verdicts_of
 

@@ -8,9 +8,9 @@ from decimal import Decimal
 
 import pandas as pd
 
-from churn.core.policy import Policy
-from churn.core.policy_diff import ADDED, CHANGED, REMOVED, differences, in_force_on, said, value_of
-from churn.core.policy_table import policy_of, tables_of
+from churn.core.policies.policy import Policy
+from churn.core.policies.policy_diff import ADDED, CHANGED, REMOVED, differences, in_force_on, said, value_of
+from churn.core.policies.policy_table import policy_of, tables_of
 from churn.policies import default_policy
 
 OLD = default_policy()

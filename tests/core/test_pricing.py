@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from churn.core.pricing import (
+from churn.core.effects.pricing import (
     break_even,
     ceiling_rung,
     choose_rung,

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churn.core import digest, league, problems
-from churn.core.digest import Digest, Told
-from churn.core.problems import Avoided, Day, Scope
-from churn.core.quotes import HIDDEN, choose, mask_quote
+from churn.core.voice import digest, league, problems
+from churn.core.voice.digest import Digest, Told
+from churn.core.voice.problems import Avoided, Day, Scope
+from churn.core.voice.quotes import HIDDEN, choose, mask_quote
 
 MONDAY = date(2026, 11, 2)
 

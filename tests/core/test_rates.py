@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churn.core.cohorts import heat_map
-from churn.core.curves import DAYS_A_MONTH, Table
-from churn.core.rates import at_risk, monthly, relative_error, saves, wilson
+from churn.core.trends.cohorts import heat_map
+from churn.core.trends.curves import DAYS_A_MONTH, Table
+from churn.core.trends.rates import at_risk, monthly, relative_error, saves, wilson
 
 
 def test_wilson_is_the_published_interval() -> None:

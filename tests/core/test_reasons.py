@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churn.core.reasons import SENTENCES, explain, say, topic_of
+from churn.core.calls.reasons import SENTENCES, explain, say, topic_of
 from tests.core.callers import AS_OF, ago, bill, concession, contact, event, line, scene, unresolved
 
 CALLS = (

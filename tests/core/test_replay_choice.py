@@ -7,12 +7,12 @@ from random import Random
 
 import pytest
 
-from churn.core.offer import ladder
-from churn.core.policy import Policy
-from churn.core.question import Ask, Curve, Question
-from churn.core.replay_calls import VALUES, from_questions
-from churn.core.replay_choice import choose_all, money_items
-from churn.core.rung import APPROVAL, CEILING, OPENING, TARGET
+from churn.core.offers.offer import ladder
+from churn.core.offers.question import Ask, Curve, Question
+from churn.core.offers.rung import APPROVAL, CEILING, OPENING, TARGET
+from churn.core.policies.policy import Policy
+from churn.core.replay.replay_calls import VALUES, from_questions
+from churn.core.replay.replay_choice import choose_all, money_items
 from tests.core.ladders import POLICY, plenty, random_call
 
 GOODWILL = {i.instrument for i in POLICY.instruments if not i.draws_budget}

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from scipy.special import expit
 from sklearn.base import clone
 
-from churn.core.candidates import SplineLogistic, blend_weights, leftover, quantile_groups, signed_solution
+from churn.core.leaving.candidates import SplineLogistic, blend_weights, leftover, quantile_groups, signed_solution
+from churn.core.leaving.risk import ChurnRisk
 from churn.core.refusals import ColumnsMissing, LeakSuspected, NotEnoughData, leak_suspicions
-from churn.core.risk import ChurnRisk
 
 
 def company(n_rows: int = 600, seed: int = 1) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churn.core import saves
-from churn.core.saves import Call, Row, Stage, additions, path, standing, unpaid, windows_of
+from churn.core.calls import saves
+from churn.core.calls.saves import Call, Row, Stage, additions, path, standing, unpaid, windows_of
 
 DAY = date(2026, 1, 10)
 CAME = Call(DAY, (30, 60, 90))

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from churn.core.say import say_first
+from churn.core.calls.say import say_first
 from tests.core.callers import TODAY, ago, bill, contact, event, line, scene, unresolved
 
 SHOCK = {"bill_last": 53.0, "bill_change": 12.0}

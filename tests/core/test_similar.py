@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from churn.core.similar import Context, PastCaller, PastCase, callers, given_in, what_kept
+from churn.core.calls.similar import Context, PastCaller, PastCase, callers, given_in, what_kept
 
 
 def case(amount: int = 0, *, is_kept: bool = True, is_fixed: bool = False, instrument: str = "bill_credit") -> PastCase:

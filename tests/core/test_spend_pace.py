@@ -7,10 +7,10 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import pytest
 
-from churn.core.crowding import crowding
-from churn.core.pace import forecast, month_days, pace
-from churn.core.run_off import Discount, run_off
-from churn.core.statement import statement_text, totals
+from churn.core.finance.crowding import crowding
+from churn.core.finance.pace import forecast, month_days, pace
+from churn.core.finance.run_off import Discount, run_off
+from churn.core.finance.statement import statement_text, totals
 
 NOVEMBER = date(2026, 11, 1)
 

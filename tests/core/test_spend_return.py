@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from churn.core.givers import expected_amounts, givers
-from churn.core.incremental import MEASURED, MISSING, MODELLED, incremental_return
-from churn.core.likeness import likeness
+from churn.core.finance.givers import expected_amounts, givers
+from churn.core.finance.incremental import MEASURED, MISSING, MODELLED, incremental_return
+from churn.core.finance.likeness import likeness
 from churn.core.refusals import NotEnoughData
 from tests.core.spend_worlds import recorded, settled
 

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from lifelines import CoxPHFitter, NelsonAalenFitter
 from lifelines.exceptions import ConvergenceWarning
 
-from churn.core.baseline import breslow, smoothed
 from churn.core.columns import Columns
-from churn.core.cox import PENALTIES
-from churn.core.exposure import Exposure
 from churn.core.refusals import ColumnsMissing, NotEnoughData
-from churn.core.survival import TenureCurve, anchor
-from churn.core.survival_leaks import find_leaks
+from churn.core.staying.baseline import breslow, smoothed
+from churn.core.staying.cox import PENALTIES
+from churn.core.staying.exposure import Exposure
+from churn.core.staying.survival import TenureCurve, anchor
+from churn.core.staying.survival_leaks import find_leaks
 
 MONTHS = np.arange(1.0, 25.0)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from churn.core.talk import ANY_NEED, NEEDS, apology, needs_questions
+from churn.core.calls.talk import ANY_NEED, NEEDS, apology, needs_questions
 from tests.core.callers import scene, unresolved
 
 

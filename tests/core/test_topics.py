@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from churn.core import topics
-from churn.core.topics import Topic, Topics
+from churn.core.voice import topics
+from churn.core.voice.topics import Topic, Topics
 
 ABOUT = {
     "fault": ["broadband keeps dropping", "router shows no light", "internet line very slow"],

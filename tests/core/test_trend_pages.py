@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from churn.core import charts_team, charts_trends, wins
-from churn.core.curves import Table
-from churn.core.drivers import compare
-from churn.core.funnel import Funnel
-from churn.core.rates import monthly
-from churn.core.summary import Section, Tile, page
+from churn.core.trends import charts_team, charts_trends, wins
+from churn.core.trends.curves import Table
+from churn.core.trends.drivers import compare
+from churn.core.trends.funnel import Funnel
+from churn.core.trends.rates import monthly
+from churn.core.trends.summary import Section, Tile, page
 
 
 def side(values: list[float], points: list[float]) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from churn.core.trial import arms, needed
+from churn.core.trust.trial import arms, needed
 
 
 def log(amount: list[float], meant: list[float], chance: list[float], stayed: list[int]) -> pd.DataFrame:

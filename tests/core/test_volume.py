@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from churn.core.event_effects import measure
-from churn.core.volume import Calendar, TooShort, fit_days
-from churn.core.volume_bands import History, back_test, bands_of, busy_of, learn, within_bands
-from churn.core.volume_ends import ends
-from churn.core.volume_events import Effects, Event, expected
-from churn.core.volume_shapes import LAGS, PLAIN, shapes, spread_out
+from churn.core.forecasting.event_effects import measure
+from churn.core.forecasting.volume import Calendar, TooShort, fit_days
+from churn.core.forecasting.volume_bands import History, back_test, bands_of, busy_of, learn, within_bands
+from churn.core.forecasting.volume_ends import ends
+from churn.core.forecasting.volume_events import Effects, Event, expected
+from churn.core.forecasting.volume_shapes import LAGS, PLAIN, shapes, spread_out
 from tests.volume_world import company_of, covered, eagle, is_planned, mase
 
 DAYS = np.arange("2024-01-01", "2026-01-01", dtype="datetime64[D]")  # a Monday first

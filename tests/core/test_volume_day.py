@@ -7,11 +7,11 @@ from datetime import UTC, date, datetime
 import numpy as np
 import pytest
 
-from churn.core.charts_volume import band_of, days_chart, days_in_words
-from churn.core.volume_calendar import Ahead, brought, capacity_of, clash_of, extra_of, with_changes
-from churn.core.volume_day import SLOTS, bands_within, half_hours, profile, shares_of
-from churn.core.volume_events import Event, Kind
-from churn.core.volume_shapes import PLAIN
+from churn.core.forecasting.charts_volume import band_of, days_chart, days_in_words
+from churn.core.forecasting.volume_calendar import Ahead, brought, capacity_of, clash_of, extra_of, with_changes
+from churn.core.forecasting.volume_day import SLOTS, bands_within, half_hours, profile, shares_of
+from churn.core.forecasting.volume_events import Event, Kind
+from churn.core.forecasting.volume_shapes import PLAIN
 
 LONDON = "Europe/London"
 FLAT = np.full(SLOTS, 1.0 / SLOTS)

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from sklearn.metrics import log_loss
 
+from churn.core.calls.why import LikelyWhy
 from churn.core.refusals import NotEnoughData
-from churn.core.why import LikelyWhy
 
 
 def contacts(n: int, seed: int = 1) -> tuple[pd.DataFrame, list[str]]:

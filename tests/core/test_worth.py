@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from churn.core.worth import Margin, clv, discounts, expected_months, monthly_margin, months_until_half, worth
+from churn.core.leaving.worth import Margin, clv, discounts, expected_months, monthly_margin, months_until_half, worth
 
 hazards = st.lists(st.floats(0.0, 0.6), min_size=1, max_size=36)
 margins = st.floats(0.0, 500.0)

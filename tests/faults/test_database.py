@@ -19,8 +19,10 @@ from prometheus_client import generate_latest
 from prometheus_client.registry import CollectorRegistry
 from psycopg import sql
 
-from churn import audit, db, faults, health, housekeeping, keeper, ledger, metrics, people
+from churn import audit, db, ledger, people
 from churn.core.grants import Entry, Grant
+from churn.operations import faults, health, housekeeping, metrics
+from churn.postgres import keeper
 from churn.refusals import Busy, PersonUnknown, ReadOnly, RoleChanged, SessionEnded
 from churn.settings import Settings
 from tests.ledger_world import World, build

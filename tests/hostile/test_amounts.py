@@ -11,9 +11,9 @@ import pytest
 
 from churn import db, ledger
 from churn.core import money
-from churn.core.offer import ladder
-from churn.core.policy_problems import problems
-from churn.core.question import Ask
+from churn.core.offers.offer import ladder
+from churn.core.offers.question import Ask
+from churn.core.policies.policy_problems import problems
 from churn.core.text import as_markdown, visible
 from churn.policies import PolicyUnreadable, as_document, default_policy, read_policy
 from churn.settings import Settings

@@ -9,11 +9,11 @@ import psycopg
 import pytest
 
 from churn import db, ledger, store
+from churn.calls.phone import read_number
+from churn.calls.screen_pop import Asked, read_query
 from churn.core.grants import Session
-from churn.phone import read_number
 from churn.queries import query
 from churn.refusals import NotOnYourLine, ReasonMissing, TooManyLookups
-from churn.screen_pop import Asked, read_query
 from churn.settings import Settings
 from tests.conftest import clone
 from tests.factories import put_customer

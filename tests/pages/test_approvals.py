@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from churn import ledger, offers
 from churn.core.grants import Request
 from churn.core.money import show
-from churn.core.question import Ask
+from churn.core.offers.question import Ask
 from churn.settings import PROJECT, Settings
 from tests.pages.test_desk import shown
 from tests.test_offers import SUPERVISOR, Desk, sit_down

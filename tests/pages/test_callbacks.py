@@ -10,7 +10,8 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from churn import callbacks, db, ledger
+from churn import db, ledger
+from churn.calls import callbacks
 from churn.settings import PROJECT, Settings
 from tests.factories import put
 from tests.ledger_world import NOON, populate

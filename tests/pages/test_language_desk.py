@@ -13,8 +13,8 @@ from streamlit.testing.v1 import AppTest
 
 from churn import db, offers
 from churn.core.language import ENGLISH, MONTHS, speaking
-from churn.core.offer import Ladder
-from churn.core.question import Ask
+from churn.core.offers.offer import Ladder
+from churn.core.offers.question import Ask
 from churn.core.text import as_markdown
 from churn.languages import language_of
 from churn.settings import PROJECT, Settings

@@ -14,16 +14,19 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from churn import billing, data_job, db, ledger, policy_lab, spend, spend_job
-from churn.core import policy
-from churn.core.applied import BillingMapping, read_row
+from churn import db, ledger
+from churn.core.finance.applied import BillingMapping, read_row
 from churn.core.language import speaking
-from churn.core.policy_table import KINDS, columns_of
+from churn.core.policies import policy
+from churn.core.policies.policy_table import KINDS, columns_of
 from churn.core.words import plain
+from churn.finance import billing, spend, spend_job
+from churn.finance.spend_export import KINDS as FILES
+from churn.finance.spend_export import file_of
 from churn.languages import language_of, languages
+from churn.policies import policy_lab
 from churn.settings import PROJECT, Settings
-from churn.spend_export import KINDS as FILES
-from churn.spend_export import file_of
+from churn.trust import data_job
 from tests.ledger_world import OCTOBER, World, give_in_october, populate, small_policy
 from tests.model_world import METRICS, NIGHTS, bins, version
 from tests.pseudo import in_brackets, unsaid
@@ -184,7 +187,7 @@ def test_files_are_the_same_whoever_takes_them(world: World, monkeypatch: pytest
     now = ["en"]
     monkeypatch.setattr("churn.ui.policy.takeaway", lambda *asked: taken[now[0]].append(asked[-1].to_csv()))
     monkeypatch.setattr(
-        "churn.spend_export.exported",
+        "churn.finance.spend_export.exported",
         lambda *asked: taken[now[0]].append(file_of(asked[2], asked[3].frame, asked[3].money)),
     )
     for code in taken:

@@ -11,11 +11,14 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from churn import outcomes, trend_job, voice_nights
-from churn.core import feature_names, features, problems
+from churn.calls import outcomes
+from churn.core import feature_names, features
 from churn.core.language import speaking
+from churn.core.voice import problems
 from churn.languages import chart_locale, language_of
 from churn.settings import PROJECT, Settings
+from churn.trends import trend_job
+from churn.voice import voice_nights
 from tests.factories import put
 from tests.ledger_world import populate
 from tests.pages.test_team import judged

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Button
 
 from churn import db, gateway
-from churn.core.offer import Ladder
+from churn.core.offers.offer import Ladder
 from churn.settings import PROJECT, Settings
 from churn.ui import waiting
 from churn.ui.call import OnCall

@@ -11,8 +11,9 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from churn import db, ledger, policy_lab, replay_nights
+from churn import db, ledger
 from churn.db import Database
+from churn.policies import policy_lab, replay_nights
 from churn.policies.stored import policy_in_force
 from churn.settings import PROJECT, Settings
 from tests.ledger_world import World, build, small_policy

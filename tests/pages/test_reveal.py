@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from churn import db
-from churn.phone import pretty
+from churn.calls.phone import pretty
 from churn.settings import PROJECT, Settings
 from tests.pages.test_desk import a_customer, shown
 

@@ -10,7 +10,8 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from churn import db, faults, ledger, people
+from churn import db, ledger, people
+from churn.operations import faults
 from churn.settings import PROJECT, Settings
 from tests.ledger_world import populate
 

@@ -10,8 +10,9 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from churn import db, sources
+from churn import db
 from churn.core.sources import Chosen
+from churn.crm import sources
 from churn.settings import PROJECT, Settings
 from tests.ledger_world import World, build
 

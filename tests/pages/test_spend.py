@@ -10,8 +10,9 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from churn import billing, db, ledger, spend_job
-from churn.core.applied import BillingMapping
+from churn import db, ledger
+from churn.core.finance.applied import BillingMapping
+from churn.finance import billing, spend_job
 from churn.settings import PROJECT, Settings
 from tests.ledger_world import OCTOBER, World, give_in_october, populate
 

@@ -11,10 +11,11 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from churn import outcomes, trend_job
-from churn.core.drivers import Driver
-from churn.core.rates import monthly
+from churn.calls import outcomes
+from churn.core.trends.drivers import Driver
+from churn.core.trends.rates import monthly
 from churn.settings import PROJECT, Settings
+from churn.trends import trend_job
 from churn.ui.trends_lists import forbidden_table, summary_html
 from tests.ledger_world import populate
 

@@ -10,8 +10,8 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from churn import voice_nights
 from churn.settings import PROJECT, Settings
+from churn.voice import voice_nights
 from tests.factories import put
 from tests.ledger_world import populate
 from tests.test_voice import LAST, QUIET, fill, problem

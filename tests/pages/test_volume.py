@@ -10,7 +10,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from churn.core.volume_shapes import PLAIN
+from churn.core.forecasting.volume_shapes import PLAIN
 from churn.settings import PROJECT, Settings
 from tests.ledger_world import populate
 

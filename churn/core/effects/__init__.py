@@ -1,0 +1,1 @@
+"""What a concession changes: demand, effect, price of a budget."""

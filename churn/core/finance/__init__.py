@@ -1,0 +1,1 @@
+"""The money afterwards: pace, return, run-off, fairness, statements."""

@@ -1,0 +1,1 @@
+"""Contacts to come, and the people needed for them."""

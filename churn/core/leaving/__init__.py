@@ -1,0 +1,1 @@
+"""Who leaves, and what they are worth."""

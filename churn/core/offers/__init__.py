@@ -1,0 +1,1 @@
+"""The ladder: what may be said yes to, and in which order."""

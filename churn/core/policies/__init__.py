@@ -1,0 +1,1 @@
+"""Policy and authority: rules, their problems, words, differences, cases."""

@@ -1,0 +1,1 @@
+"""Past calls under another policy."""

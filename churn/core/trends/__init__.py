@@ -1,0 +1,1 @@
+"""Churn over time, and a team against its callers."""

@@ -1,0 +1,1 @@
+"""Whether a model or data can be trusted."""

@@ -1,0 +1,1 @@
+"""The company's own data: the contract, its rules, its check, ready mappings onto it."""

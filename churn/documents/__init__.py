@@ -1,0 +1,1 @@
+"""What is read rather than clicked: guides, the tour, the handbook, a page to print."""

@@ -1,0 +1,1 @@
+"""Contacts to come: counted and forecast every night, and what the page reads."""

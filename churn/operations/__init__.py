@@ -1,0 +1,1 @@
+"""Keeping it running: log, faults, health, figures, housekeeping, backup, known holes."""

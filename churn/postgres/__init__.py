@@ -1,0 +1,1 @@
+"""The embedded Postgres: started on demand, stopped when nobody uses it."""

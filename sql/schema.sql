@@ -2137,7 +2137,7 @@ CREATE TABLE desk.past_cases (
     amount         bigint NOT NULL CHECK (amount >= 0), -- minor units, in all
     is_fixed       boolean NOT NULL,            -- the problem was put right
     is_kept        boolean NOT NULL,            -- still here after the save window
-    -- Where the case lies, each in its own standard deviation (churn.core.similar); NULL: not known.
+    -- Where the case lies, each in its own standard deviation (churn.core.calls.similar); NULL: not known.
     at_tenure      real,
     at_bill        real,
     at_risk        real,
@@ -3605,7 +3605,7 @@ CREATE TABLE desk.volume_kinds (
     mean        double precision NOT NULL,
     mean_sd     double precision NOT NULL,
     spread      double precision NOT NULL,      -- from one event to another
-    mixture     double precision[] NOT NULL,    -- of the shapes of churn.core.volume_shapes
+    mixture     double precision[] NOT NULL,    -- of the shapes of churn.core.forecasting.volume_shapes
     events      integer NOT NULL,               -- learned from
     none_mean   double precision NOT NULL,      -- of those that claimed to have no impact, shrunk to the kind
     none_events integer NOT NULL,
@@ -4760,7 +4760,7 @@ CREATE TABLE desk.replay_calls (
     stayed          boolean NOT NULL,
     expected        real NOT NULL,              -- chance of staying at what was given, by a model that never saw the call
     propensity      real,                       -- of what was given, where a trial drew it
-    -- float32, little-endian, one after the other (churn.core.replay_log.CURVES): read at once, not number by number
+    -- float32, little-endian, one after the other (churn.core.replay.replay_log.CURVES): read at once, not number by number
     curves          bytea NOT NULL
 );
 CREATE INDEX replay_calls_day ON desk.replay_calls (called_on);

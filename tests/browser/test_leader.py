@@ -22,8 +22,8 @@ from tests.conftest import clone
 from tests.factories import put
 from tests.ledger_world import NOON, populate
 from tests.pages.test_team import judged
-from tests.test_voice import fill, problem
 from tests.trend_world import fact, many
+from tests.voice.test_voice import fill, problem
 
 pytestmark = pytest.mark.browser
 MONTHS, HEAT = 0, 2  # places of the pictures on the page

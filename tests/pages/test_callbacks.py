@@ -13,9 +13,9 @@ from streamlit.testing.v1 import AppTest
 from churn import db, ledger
 from churn.calls import callbacks
 from churn.settings import PROJECT, Settings
+from tests.calls.test_callbacks import candidate
 from tests.factories import put
 from tests.ledger_world import NOON, populate
-from tests.test_callbacks import candidate
 
 
 @pytest.fixture

@@ -18,11 +18,11 @@ from churn.core.offers.question import Ask
 from churn.core.text import as_markdown
 from churn.languages import language_of
 from churn.settings import PROJECT, Settings
+from tests.calls.test_callbacks import candidate
 from tests.ledger_world import populate
 from tests.pages.test_desk import a_customer, opened, shown
 from tests.pages.test_offers import Screen
 from tests.pseudo import in_brackets, unsaid
-from tests.test_callbacks import candidate
 from tests.test_offers import AGENT, SUPERVISOR, sit_down
 
 GERMAN = language_of("de")

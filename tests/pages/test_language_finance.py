@@ -29,8 +29,8 @@ from churn.settings import PROJECT, Settings
 from churn.trust import data_job
 from tests.ledger_world import OCTOBER, World, give_in_october, populate, small_policy
 from tests.model_world import METRICS, NIGHTS, bins, version
+from tests.policies.test_policy_lab import GREEN
 from tests.pseudo import in_brackets, unsaid
-from tests.test_policy_lab import GREEN
 
 GERMAN = language_of("de")
 # A company's own: people and their keys, teams, plans, titles, policy's sentences, codes of rules, keys of views.

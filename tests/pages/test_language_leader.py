@@ -24,7 +24,7 @@ from tests.ledger_world import populate
 from tests.pages.test_team import judged
 from tests.pages.test_volume import forecast
 from tests.pseudo import drawn, in_brackets, said, unsaid
-from tests.test_voice import QUIET, fill
+from tests.voice.test_voice import QUIET, fill
 
 VIEWS = {
     "voice": ("rising", "topics", "league", "broken"),

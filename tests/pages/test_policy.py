@@ -18,7 +18,7 @@ from churn.policies.stored import policy_in_force
 from churn.settings import PROJECT, Settings
 from tests.ledger_world import World, build, small_policy
 from tests.pages.test_desk import shown as text_of
-from tests.test_policy_lab import GREEN, changed
+from tests.policies.test_policy_lab import GREEN, changed
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from churn.settings import PROJECT, Settings
 from churn.voice import voice_nights
 from tests.factories import put
 from tests.ledger_world import populate
-from tests.test_voice import LAST, QUIET, fill, problem
+from tests.voice.test_voice import LAST, QUIET, fill, problem
 
 
 @pytest.fixture

@@ -544,7 +544,7 @@ def test_a_thousand_calls_break_no_limit_and_leave_nobody_empty_handed() -> None
 @pytest.mark.slow
 @pytest.mark.parametrize("block", range(BLOCKS))
 def test_ten_thousand_calls_a_block_break_no_limit(block: int) -> None:
-    """One block every time; `KEEPLINE_BLOCKS=10 python3 -m churn test tests/core/test_offer.py` for 100,000 calls."""
+    """One block every time; with `KEEPLINE_BLOCKS=10` in the environment ten, 100,000 calls."""
     rnd = Random(50_000 + block)
     for number in range(10_000):
         check(*random_call(rnd), deep=number % 20 == 0)

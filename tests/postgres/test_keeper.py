@@ -23,7 +23,7 @@ from churn.settings import PROJECT, Settings
 USER = """
 import sys, time, psycopg
 from pathlib import Path
-from churn import server
+from churn.postgres import server
 from churn.settings import Settings
 settings = Settings(Path(sys.argv[1]), "postgres", None)
 server.ensure_server(settings)

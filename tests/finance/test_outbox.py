@@ -344,7 +344,7 @@ def test_two_senders_never_send_the_same_row_at_once(world: World, database: Set
 
 SENDER = """
 import base64, sys
-from churn import outbox, webhook
+from churn.finance import outbox, webhook
 from churn.settings import read_settings
 outbox.send_due(read_settings(), webhook.Webhook(sys.argv[1], base64.b64decode(sys.argv[2]), seconds=5))
 """

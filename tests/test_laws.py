@@ -176,7 +176,7 @@ def test_a_core_module_that_reaches_out_is_seen(bad: str) -> None:
     assert core_import_breaches(ast.parse(bad))
 
 
-@pytest.mark.parametrize("good", ["import math", "from churn.core.leaving import worth", "from sklearn.base import clone"])
+@pytest.mark.parametrize("good", ["import math", "from churn.core import money", "from sklearn.base import clone"])
 def test_a_core_module_that_stays_within_is_left_alone(good: str) -> None:
     assert not core_import_breaches(ast.parse(good))
 

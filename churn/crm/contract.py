@@ -88,7 +88,7 @@ class State:
     has_directory: bool
     has_models: bool
     has_scores: bool
-    has_night: bool  # outcomes and the callback queue
+    has_night: bool  # one has been passed as far as its last steps
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from churn.core import records
 from churn.core.grants import Session as SignedIn
 from churn.core.language import mark, t
 from churn.core.words import spoken
-from churn.operations import logs, metrics
+from churn.operations import faults, logs, metrics
 from churn.refusals import Busy, NotSignedIn, RoleChanged, SessionEnded, Unconfirmed
 from churn.ui import connection, sign_in
 
@@ -161,6 +161,12 @@ def models(session: Session) -> casework.Models:
         versions = casework.model_versions(connection_)
     with st.spinner(t("Loading the models …")):
         return _models(versions)
+
+
+def load_models() -> None:
+    """Load the models in use ahead of the first caller. What is wrong with the database each page says itself."""
+    with suppress(*faults.OF_DATABASE), connection.database().transaction("batch") as connection_:
+        _models(casework.model_versions(connection_))
 
 
 def menu() -> None:

@@ -6,7 +6,6 @@ import asyncio
 import ctypes
 import gc
 import importlib
-import importlib.util
 import os
 import socket
 import sys
@@ -89,10 +88,11 @@ def serve_forever(
     if metrics_port is not None:
         metrics.serve(database, metrics_port)
     pages = {"/", *(f"/{path.stem}" for path in (PROJECT / "pages").glob("*.py"))}
+    is_warm = threading.Event()
     app = App(
         PROJECT / "app.py",
-        lifespan=partial(_lifespan, address=address, opens_browser=opens_browser),
-        routes=_routes(Health(database)),
+        lifespan=partial(_lifespan, is_warm=is_warm, address=address, opens_browser=opens_browser),
+        routes=_routes(Health(database), is_warm),
         middleware=[
             Middleware(
                 Front,
@@ -125,11 +125,11 @@ def serve_forever(
 
 
 @asynccontextmanager
-async def _lifespan(_app: App, *, address: str, opens_browser: bool) -> AsyncIterator[None]:
+async def _lifespan(_app: App, *, is_warm: threading.Event, address: str, opens_browser: bool) -> AsyncIterator[None]:
     from streamlit import config  # noqa: PLC0415 - its options are settled only now
 
     logs.configure()  # Streamlit's own loggers are there only now
-    warming = asyncio.create_task(asyncio.to_thread(_import_heavy))  # pages are served meanwhile
+    warming = asyncio.create_task(asyncio.to_thread(_warm, is_warm))  # pages are served meanwhile
     host = {"0.0.0.0": "localhost", "::": "localhost"}.get(address, address)  # noqa: S104
     url = f"http://{host}:{config.get_option('server.port')}"
     print(f"Keepline is ready: {url}    (Ctrl-C ends it)", flush=True)  # noqa: T201
@@ -145,22 +145,29 @@ def _show_error(error: Exception) -> bool:
     return show_error(error)
 
 
-def _import_heavy() -> None:
-    """Import once what the pages need, and spare the collector from looking at it ever again."""
-    for name in HEAVY:
-        if importlib.util.find_spec(name) is not None:
+def _warm(is_warm: threading.Event) -> None:
+    """Import and load once what the pages need, and spare the collector from looking at it ever again."""
+    try:
+        for name in HEAVY:
             importlib.import_module(name)
-    gc.collect()
-    gc.freeze()
+        from churn.ui.gate import load_models  # noqa: PLC0415 - imported just above, once the server listens
+
+        load_models()
+        gc.collect()
+        gc.freeze()
+    finally:
+        is_warm.set()
 
 
-def _routes(health: Health) -> list[Route]:
-    """`/livez`: this process. `/readyz` and `/healthz`: it can serve; 503 while it cannot."""
+def _routes(health: Health, is_warm: threading.Event) -> list[Route]:
+    """`/livez`: this process. `/readyz` and `/healthz`: it can serve; 503 while it cannot, or is not warm yet."""
 
     async def livez(_request: Request) -> JSONResponse:
         return JSONResponse({"status": "ok"})
 
     async def readyz(_request: Request) -> JSONResponse:
+        if not is_warm.is_set():  # a first caller would wait for imports and models
+            return JSONResponse({"status": "warming"}, 503)
         is_ready, found = await asyncio.to_thread(health.ready)
         wrong = next((name for name in ("database", "migrations") if found[name] != "ok"), "ok")
         return JSONResponse({"status": wrong, **found}, 200 if is_ready else 503)

@@ -10,7 +10,7 @@ SELECT EXISTS (SELECT FROM desk.company)   AS has_company,
         FROM unnest(ARRAY['risk', 'survival', 'why', 'effect']) AS kinds (kind)) AS has_models,
        EXISTS (SELECT FROM desk.scores)
            OR NOT EXISTS (SELECT FROM desk.model_versions WHERE kind = 'risk' AND status = 'current') AS has_scores,
-       EXISTS (SELECT FROM desk.cancel_intents) AND EXISTS (SELECT FROM desk.callback_candidates) AS has_night;
+       EXISTS (SELECT FROM desk.data_profiles) AS has_night;
 
 -- customers --
 -- Whether the company has a single customer.

@@ -12,12 +12,12 @@ from churn.forecasting import volume_nights
 from churn.operations import logs
 from churn.policies import replay_nights
 from churn.policies.stored import policy_of_job
+from churn.progress import Tell
 from churn.settings import Settings
 from churn.trends import team_job, trend_job
 from churn.trust import data_job, drift_job
 from churn.voice import voice_nights
 
-Tell = Callable[[str], None]
 DIRECTORY, SCORES = "Search directory", "Scores"
 
 

@@ -8,7 +8,7 @@ through in batches, the models over a whole batch at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -31,10 +31,10 @@ from churn.core.policies.policy import Case, Instrument, Policy, rule_on
 from churn.core.records import Company
 from churn.core.staying.survival import TenureCurve
 from churn.policies.stored import policy_in_force
+from churn.progress import Tell
 from churn.queries import query
 from churn.settings import Settings
 
-Tell = Callable[[str], None]
 Rows = Sequence[Mapping[str, Any]]
 Array = np.ndarray[Any, Any]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -17,10 +17,10 @@ from churn.core.calls.escalation import FLAGGED, HORIZON_DAYS, OPEN_DAYS, Escala
 from churn.core.leaving.fitted import Fitted
 from churn.core.leaving.risk import ChurnRisk
 from churn.core.money import to_minor
+from churn.progress import Tell
 from churn.queries import query
 from churn.settings import Settings
 
-Tell = Callable[[str], None]
 Rows = list[dict[str, Any]]
 MOST_SCORED = 50_000
 EXPLAINED = 500  # the likeliest: those a person may look at

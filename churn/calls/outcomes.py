@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -31,11 +31,10 @@ from churn.core.calls.saves import Call, Row, Stage, additions, path, unpaid, wi
 from churn.core.policies.policy import Case, Policy, setting
 from churn.db import Database
 from churn.policies.stored import policy_in_force, policy_version, policy_versions
+from churn.progress import Tell
 from churn.queries import query
 from churn.refusals import Refusal
 from churn.settings import Settings
-
-Tell = Callable[[str], None]
 
 QUEUES = r"\m(retention|loyalty|cancel)"
 REASONS = r"(cancel|leaving|terminat|disconnect|port.?out)"

@@ -6,7 +6,7 @@ transaction: the page shows the night before until it is done.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -32,11 +32,11 @@ from churn.core.records import Company
 from churn.core.refusals import NotEnoughData
 from churn.core.staying.survival import TenureCurve
 from churn.policies.stored import economics_in_force
+from churn.progress import Tell
 from churn.queries import query
 from churn.settings import Settings
 from churn.training.calls import WINDOW_DAYS, effect_log, worth_if_saved
 
-Tell = Callable[[str], None]
 Models = tuple[Fitted[ChurnRisk], Fitted[TenureCurve]]
 
 MOST_CALLS = 20_000

@@ -7,7 +7,7 @@ anew and replaces the old in one transaction, so a page never sees half of it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -24,10 +24,9 @@ from churn.core.forecasting import volume_day
 from churn.core.forecasting.volume import Array, Calendar, TooShort
 from churn.core.forecasting.volume_events import Event, extra_before
 from churn.core.records import Company
+from churn.progress import Tell
 from churn.queries import query
 from churn.settings import Settings
-
-Tell = Callable[[str], None]
 
 LATE_DAYS = 14  # contacts are counted again: some systems hand them in late
 LATE_OUTCOMES = 90  # days, of cancels and concessions: leaving is written back

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -30,13 +30,13 @@ from churn.core.policies.policy import FLAGS, WORDS, Policy
 from churn.core.records import Company
 from churn.core.replay.replay_calls import VALUES, Array, Logged
 from churn.core.replay.replay_log import STAYING_MONTHS, learn
+from churn.progress import Tell
 from churn.queries import query
 from churn.settings import Settings
 from churn.training.calls import CALL_COLUMNS, FEWEST_CALLS, MOST_CALLS, WINDOW_DAYS
 
 BATCH = 5_000
 Row = dict[str, Any]
-Tell = Callable[[str], None]
 
 
 class NothingToReplay(RuntimeError):

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from churn import db
+from churn.progress import Tell
 from churn.queries import query
 from churn.settings import Settings
-
-Tell = Callable[[str], None]
 
 
 def sync_directory(settings: Settings, *, progress: Tell) -> int:

@@ -17,12 +17,11 @@ import psycopg
 
 from churn import db, registry, store
 from churn.policies.stored import economics_in_force
+from churn.progress import Tell
 from churn.queries import query
 from churn.scoring.engines import Engine, each
 from churn.scoring.ranges import score_range
 from churn.settings import Settings
-
-Tell = Callable[[str], None]
 
 RANGE_SIZE = 10_000  # customers
 MOST_REMEMBERED = 20_000  # predictions of a month, for what happened: enough for a tenth of them to be told to a point

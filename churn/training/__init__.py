@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 
 from churn import db, registry, store
 from churn.policies.stored import economics_in_force
+from churn.progress import Tell
 from churn.settings import Settings
 from churn.training.calls import fit_effect, fit_why
 from churn.training.escalations import fit_escalation
-from churn.training.job import Job, Tell, Trained
+from churn.training.job import Job, Trained
 from churn.training.leaving import fit_risk, fit_survival
 
 __all__ = ["Trained", "train"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,8 +17,8 @@ from churn.core.leaving.outlook import Economics
 from churn.core.refusals import NoBetterThanUsual
 from churn.core.trust.drift import Bins, learn
 from churn.core.trust.model_judgement import against
+from churn.progress import Tell
 
-Tell = Callable[[str], None]
 Array = np.ndarray[Any, Any]
 SEED = 20240501
 MOST_BINNED = 20_000  # customers that bins are made of

@@ -24,7 +24,8 @@ from churn.core.refusals import LeakSuspected, NoBetterThanUsual, NotEnoughData
 from churn.core.staying.survival import TenureCurve
 from churn.core.trust.landmarks import landmark_calibration
 from churn.core.trust.model_judgement import judgement
-from churn.training.job import SEED, Job, Tell, Trained, must_help
+from churn.progress import Tell
+from churn.training.job import SEED, Job, Trained, must_help
 
 MOST_LANDMARKS = 4
 MOST_ROWS = 40_000  # a landmark beyond this is sampled: the fit no longer gains what it costs

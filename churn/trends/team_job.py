@@ -8,7 +8,7 @@ talked is nowhere read.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -24,10 +24,9 @@ from churn.core.refusals import NotEnoughData
 from churn.core.trends import case_mix, funnel, wins
 from churn.core.trends.case_mix import Expected
 from churn.core.voice.quotes import mask_quote
+from churn.progress import Tell
 from churn.queries import query
 from churn.settings import Settings
-
-Tell = Callable[[str], None]
 
 SINCE_DAYS = 731  # two years: an agent has a few hundred calls of people who came to cancel in that time
 MOST_CALLS = 40_000

@@ -7,7 +7,7 @@ as they are. All of it is one transaction: pages read the night before until it 
 from __future__ import annotations
 
 import calendar
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -24,11 +24,10 @@ from churn.core.records import Company
 from churn.core.trends.drivers import Driver, compare
 from churn.core.trends.forbidden import cut_of
 from churn.policies.stored import economics_in_force
+from churn.progress import Tell
 from churn.queries import query
 from churn.settings import Settings
 from churn.trends import trends
-
-Tell = Callable[[str], None]
 
 MOST_MONTHS = 36
 LATE_DAYS = 90  # how late a date of leaving may come and still change a month

@@ -7,7 +7,6 @@ double; what the contract asks of rows is `churn.crm.contract_check`'s. No key a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -22,10 +21,10 @@ from churn.core.language import mark
 from churn.core.trust.data_profile import GAP_DAYS, RECENT_DAYS, late_by, usual_gap
 from churn.crm.contract import CONTRACT, Problem, View, moment, relations
 from churn.crm.contract_check import check_contract
+from churn.progress import Tell
 from churn.queries import query
 from churn.settings import Settings
 
-Tell = Callable[[str], None]
 Rows = list[dict[str, Any]]
 
 KEPT_DAYS = 400

@@ -7,7 +7,6 @@ contacts with a reason, escalations on the contacts open now. Effect is not meas
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -25,11 +24,11 @@ from churn.core.leaving.fitted import Fitted, rebased
 from churn.core.trust import drift
 from churn.core.trust.drift import Bins
 from churn.core.trust.trial import arms
+from churn.progress import Tell
 from churn.queries import query
 from churn.settings import Settings
 from churn.training.calls import MOST_CALLS, WINDOW_DAYS
 
-Tell = Callable[[str], None]
 Array = np.ndarray[Any, Any]
 
 MOST_MEASURED = 5_000

@@ -6,7 +6,7 @@ order, each with what was known of the days before it. What is tested and how: `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -19,11 +19,11 @@ from churn import db, store
 from churn.core.records import Company
 from churn.core.voice import bursts, problems, topics
 from churn.core.voice.topics import Topic, Topics
+from churn.progress import Tell
 from churn.queries import query
 from churn.settings import Settings
 from churn.voice.voice_problems import Found, Problems, sort_broken_notes
 
-Tell = Callable[[str], None]
 Array = np.ndarray[Any, Any]
 SEED = 20240501
 LATE_DAYS = 3  # counted again: some systems hand contacts in late

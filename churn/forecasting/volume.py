@@ -14,6 +14,7 @@ import psycopg
 from psycopg.rows import class_row, dict_row, tuple_row
 
 from churn import store
+from churn.core.forecasting.volume_bands import Accuracy
 from churn.core.forecasting.volume_calendar import Ahead
 from churn.core.forecasting.volume_events import Event, Kind
 from churn.core.grants import Session
@@ -97,20 +98,6 @@ class Brought:
     high: float
     share_seen: float
     expected: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Accuracy:
-    """How far off forecasts of a queue were, so many days ahead; see churn.core.forecasting.volume_bands.Accuracy."""
-
-    queue: str
-    first_day: int
-    last_day: int
-    origins: int
-    mase: float | None
-    error: float | None
-    bias: float | None
-    covered: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -260,6 +260,10 @@ class Columns:
         """Names of the raw columns, in order."""
         return tuple(column.name for column in self.columns)
 
+    def are_read_like(self, others: Columns) -> bool:
+        """Whether both have the same columns and take each for the same kind of thing."""
+        return [(c.name, c.kind) for c in self.columns] == [(c.name, c.kind) for c in others.columns]
+
     @property
     def usual_codes(self) -> Array:
         """(p,) codes of the usual values."""

@@ -55,7 +55,7 @@ def fit_escalation(job: Job) -> Trained:
         metrics["rivalry"] = job.rivalry("escalation", (frame[is_test], outcome[is_test]), held_out, cut)
         must_help(metrics)
         job.tell(f"escalation: AUC {metrics['auc']:.3f} on {metrics['rows']:,} open contacts not seen")
-        estimator = _fitted(job, frame, outcome)
+        estimator = _fitted(job, frame, outcome, like=judged)
     except (NotEnoughData, LeakSuspected, NoBetterThanUsual) as refusal:
         return job.refuse("escalation", refusal, HORIZON_DAYS)
     metrics |= {"judged_on": "the newest quarter of a year", "columns": list(estimator.feature_names_in_)}
@@ -86,14 +86,16 @@ def _enough(outcome: np.ndarray[Any, Any]) -> None:
         raise NotEnoughData(len(outcome), fewer, rows_needed=100, fewer_needed=FEWEST_EACH)
 
 
-def _fitted(job: Job, frame: pd.DataFrame, outcome: np.ndarray[Any, Any]) -> ChurnRisk:
+def _fitted(
+    job: Job, frame: pd.DataFrame, outcome: np.ndarray[Any, Any], *, like: ChurnRisk | None = None
+) -> ChurnRisk:
     estimator = ChurnRisk(monotone=MONOTONE, seed=SEED)
-    estimator.fit(
-        frame,
-        outcome,
-        progress=lambda share, what: job.tell(f"escalation: {share:4.0%} {what}"),
-        groups=frame.index.get_level_values(features.KEYS[0]),  # a customer at several instants stays on one side
-    )
+    # A customer at several instants stays on one side of an inner fold.
+    asked = {
+        "progress": lambda share, what: job.tell(f"escalation: {share:4.0%} {what}"),
+        "groups": frame.index.get_level_values(features.KEYS[0]),
+    }
+    estimator = estimator.fit_like(like, frame, outcome, **asked) if like else estimator.fit(frame, outcome, **asked)
     about = tuple(f"The column {name} alone gives nearly all" for name in KNOWN_AT_ONCE)
     grave = [said for said in estimator.suspicions_ if not said.startswith(about)]
     if grave:

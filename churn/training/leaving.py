@@ -80,7 +80,7 @@ def fit_risk(job: Job, curve: Fitted[TenureCurve] | None) -> tuple[Fitted[ChurnR
         )
         must_help(metrics)
         frame, outcome = _stacked(sets)
-        estimator = _fitted(frame, outcome, job.tell)
+        estimator = _fitted(frame, outcome, job.tell, like=judged)
         rate = true_rate(job.company, curve, frame[outcome == 0])
     except (NotEnoughData, LeakSuspected, NoBetterThanUsual) as refusal:
         return None, job.refuse("risk", refusal, job.company.horizon_days)
@@ -144,15 +144,16 @@ def _with_columns(frame: pd.DataFrame, like: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(**missing)[list(like.columns)]
 
 
-def _fitted(frame: pd.DataFrame, outcome: np.ndarray[Any, Any], tell: Tell) -> ChurnRisk:
+def _fitted(
+    frame: pd.DataFrame, outcome: np.ndarray[Any, Any], tell: Tell, *, like: ChurnRisk | None = None
+) -> ChurnRisk:
     estimator = ChurnRisk(monotone=features.MONOTONE, seed=SEED)
     # One customer at several landmarks stays on one side of an inner fold.
-    estimator.fit(
-        frame,
-        outcome,
-        progress=lambda share, what: tell(f"risk: {share:4.0%} {what}"),
-        groups=frame.index.get_level_values("customer_id"),
-    )
+    asked = {
+        "progress": lambda share, what: tell(f"risk: {share:4.0%} {what}"),
+        "groups": frame.index.get_level_values("customer_id"),
+    }
+    estimator = estimator.fit_like(like, frame, outcome, **asked) if like else estimator.fit(frame, outcome, **asked)
     if estimator.suspicions_:
         raise LeakSuspected(estimator.suspicions_)
     return estimator

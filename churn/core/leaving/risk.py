@@ -32,6 +32,11 @@ Splits = list[tuple[Array, Array]]
 MANY_ROWS = 10_000  # three inner folds instead of five
 MOST_SELECTION_ROWS = 40_000  # inner selection beyond this only costs time
 BATCH_ROWS = 20_000
+# What is found out on inner folds, and holds for more rows of the same columns.
+CHOSEN = (
+    "derived_", "candidates_", "rounds_", "weights_", "intercept_", "losses_", "inner_log_loss_", "inner_auc_",
+    "suspicions_",
+)  # fmt: skip
 
 
 class ChurnRisk(ClassifierMixin, BaseEstimator):
@@ -67,7 +72,30 @@ class ChurnRisk(ClassifierMixin, BaseEstimator):
         tell = progress or _silent
         target = self._read_target(X, y)
         with one_thread():
-            self._learn(X, target, None if groups is None else np.asarray(groups), tell)
+            coded = self._read_columns(X, tell)
+            self._learn(coded, target, groups, tell)
+        tell(1.0, "done")
+        return self
+
+    def fit_like(
+        self, chosen: ChurnRisk, X: pd.DataFrame, y: Any, progress: Progress | None = None, groups: Any = None
+    ) -> Self:
+        """Learn from other rows by what `chosen` has found out: derived columns, blend and rounds.
+
+        So the model that is kept is the one that was judged, on all rows, and nothing is chosen twice. Where these rows
+        have other columns, or columns to be read in another way, all of it is chosen anew as by `fit`.
+        """
+        tell = progress or _silent
+        target = self._read_target(X, y)
+        with one_thread():
+            coded = self._read_columns(X, tell)
+            if self.columns_.are_read_like(chosen.columns_):
+                for name in CHOSEN:
+                    setattr(self, name, getattr(chosen, name))
+                self.design_ = Design(self.columns_, chosen.design_.derived, seed=self.seed)
+                self._fit_members(coded, target, tell)
+            else:
+                self._learn(coded, target, groups, tell)
         tell(1.0, "done")
         return self
 
@@ -105,20 +133,22 @@ class ChurnRisk(ClassifierMixin, BaseEstimator):
         """The usual value of each raw column: median of numbers and dates, commonest level of the rest."""
         return {column.name: column.usual for column in self.columns_.columns}
 
-    def _learn(self, X: pd.DataFrame, target: Array, groups: Array | None, tell: Progress) -> None:
+    def _read_columns(self, X: pd.DataFrame, tell: Progress) -> Array:
         tell(0.02, "reading the columns")
         self.feature_names_in_ = np.array([str(name) for name in X.columns], dtype=object)
         self.columns_ = Columns(X)
-        coded = self.columns_.codes(X)
+        return self.columns_.codes(X)
+
+    def _learn(self, coded: Array, target: Array, groups: Any, tell: Progress) -> None:
         chosen = self._selection_rows(target)
         fixed = frozenset(self._signs_by_column())
-        ids = None if groups is None else groups[chosen]
+        ids = None if groups is None else np.asarray(groups)[chosen]
         splits = [folds(target[chosen], n, self.seed, ids) for n in (2, 3, 5 if len(chosen) <= MANY_ROWS else 3)]
         derived = useful_derived(self.columns_, coded[chosen], target[chosen], splits[1], fixed=fixed, seed=self.seed)
         self.derived_ = [made.name(self.columns_.names) for made in derived]
         self.design_ = Design(self.columns_, derived, seed=self.seed)
-        rounds = self._choose(coded[chosen], target[chosen], splits[2], tell)
-        self._fit_members(coded, target, rounds, tell)
+        self._choose(coded[chosen], target[chosen], splits[2], tell)
+        self._fit_members(coded, target, tell)
         alone = auc_alone(self.columns_, coded[chosen], target[chosen], splits[0])
         self.suspicions_ = leak_suspicions(self.inner_auc_, alone, {name: tokens(name) for name in alone})
 
@@ -152,8 +182,8 @@ class ChurnRisk(ClassifierMixin, BaseEstimator):
             j: int(np.sign(wanted[c.name])) for j, c in columns if wanted.get(c.name) and (c.is_numeric or c.is_yes_no)
         }
 
-    def _choose(self, coded: Array, target: Array, splits: Splits, tell: Progress) -> list[int]:
-        """Try every candidate on inner folds; sets the blend, gives the rounds each boosted candidate needs."""
+    def _choose(self, coded: Array, target: Array, splits: Splits, tell: Progress) -> None:
+        """Try every candidate on inner folds; sets the blend, and the rounds each boosted candidate needs."""
         self.candidates_ = candidates_for(len(target), self.columns_.n_informative)
         logits, rounds = np.empty((len(target), len(self.candidates_))), np.zeros((len(splits), len(self.candidates_)))
         for i, (train, test) in enumerate(splits):
@@ -170,14 +200,15 @@ class ChurnRisk(ClassifierMixin, BaseEstimator):
         names = [candidate.name for candidate in self.candidates_]
         self.losses_ = {name: log_loss_of(logits[:, k], target) for k, name in enumerate(names)}
         self.weights_ = dict(zip(names, weights.tolist(), strict=True))
-        self.inner_log_loss_, self.inner_auc_ = log_loss_of(blended, target), float(roc_auc_score(target, blended))
-        return [int(r) for r in rounds.mean(axis=0) * 1.1]
+        self.inner_log_loss_ = log_loss_of(blended, target)
+        self.inner_auc_: float = float(roc_auc_score(target, blended))
+        self.rounds_ = [int(r) for r in rounds.mean(axis=0) * 1.1]
 
-    def _fit_members(self, coded: Array, target: Array, rounds: Sequence[int], tell: Progress) -> None:
+    def _fit_members(self, coded: Array, target: Array, tell: Progress) -> None:
         design = self.design_.fit_transform(coded, target)
         signs = self.design_.signs(self._signs_by_column())
         self.members_ = []
-        for candidate, n_rounds, weight in zip(self.candidates_, rounds, self.weights_.values(), strict=True):
+        for candidate, n_rounds, weight in zip(self.candidates_, self.rounds_, self.weights_.values(), strict=True):
             if weight > 0:
                 tell(0.75, f"fitting {candidate.name}")
                 self.members_.append((weight, candidate.final(design, target, signs, n_rounds, self.seed)))

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 from sklearn.base import clone
+from sklearn.metrics import log_loss
 
 from churn.core.leaving.candidates import SplineLogistic, blend_weights, leftover, quantile_groups, signed_solution
 from churn.core.leaving.risk import ChurnRisk
@@ -91,6 +92,27 @@ def test_the_same_seed_gives_the_same_model_and_a_pickle_keeps_it(model: ChurnRi
     expected = model.predict_proba(table)
     np.testing.assert_array_equal(clone(model).fit(table, company()[1]).predict_proba(table), expected)
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict_proba(table), expected)  # noqa: S301
+
+
+def test_a_model_fitted_like_another_keeps_what_that_one_chose_and_learns_from_its_own_rows(model: ChurnRisk) -> None:
+    more, outcome, _ = company(1200, seed=2)
+    like = ChurnRisk(monotone=model.monotone).fit_like(model, more, outcome)
+    anew = ChurnRisk(monotone=model.monotone).fit(more, outcome)
+    assert (like.weights_, like.rounds_, like.derived_) == (model.weights_, model.rounds_, model.derived_)
+    assert like.intercept_ == model.intercept_ != anew.intercept_
+    chances = [each.predict_proba(more)[:, 1] for each in (like, model, anew)]
+    assert np.abs(chances[0] - chances[1]).max() > 0.01
+    assert log_loss(outcome, chances[0]) == pytest.approx(log_loss(outcome, chances[2]), rel=0.05)
+
+
+def test_rows_with_another_column_or_another_kind_of_column_have_everything_chosen_anew(model: ChurnRisk) -> None:
+    more, outcome, _ = company(1200, seed=2)
+    settings = {"monotone": model.monotone, "seed": model.seed}
+    for other in (more.assign(visits=np.arange(1200) % 7), more.assign(constant=np.arange(1200) % 5)):
+        like = ChurnRisk(**settings).fit_like(model, other, outcome)
+        np.testing.assert_array_equal(
+            like.predict_proba(other), ChurnRisk(**settings).fit(other, outcome).predict_proba(other)
+        )
 
 
 def test_a_copy_has_the_settings_and_nothing_learned() -> None:

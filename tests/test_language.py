@@ -14,6 +14,7 @@ from babel.messages.catalog import Message
 from churn import languages as books
 from churn.core import money, words
 from churn.core.language import ENGLISH, Language, speaking, t, tc, tn
+from churn.documents import guides
 from churn.settings import PROJECT
 
 OTHERS = [code for code in books.languages() if code != ENGLISH.code]
@@ -103,3 +104,90 @@ def test_who_asks_for_a_language_that_is_not_spoken_hears_english() -> None:
     assert [books.language_of(asked).code for asked in ("de", "de-CH", "DE_at", "tlh", "", None)] == [
         "de", "de", "de", "en", "en", "en",
     ]  # fmt: skip
+
+
+# Where an English text uses a word of the glossary for something else: pattern → what it means there.
+OTHERWISE = {
+    r"`[^`]*`|python3 -m churn \w+|crm\.\S+": "a command, the name of a table",
+    r"“\w+:”": "a key in a file",
+    r"^card$|take the card": "the model's",
+    r"^horizon$": "policy's setting: the save window",
+    r"^fault$|about a fault": "one of the contact reasons: something does not work",
+    r"(?<!margin )\bat risk\b": "in danger; of a curve, who is still in it",
+    r"(?<=\bbe )rung|(?<=\bbeen )rung": "by telephone",
+    r"^saved as|(?<=\bbe )saved|the fix saved": "a draft in the database; spared",
+    r"\bworth (it|most|more|a call|a look|\w+ing)\b": "it pays",
+    r"\bworth(?= \{gain\}|: expected gain)": "of a rung, what it brings",
+}
+NOISY = {"ask"}  # nearly always the verb
+Pair = tuple[re.Pattern[str], str, list[list[str]]]
+
+
+@pytest.fixture(scope="module")
+def pairs() -> list[Pair]:
+    """(what finds an English word of the glossary, the word, the stems of its German words: one list will do).
+
+    The longest first: `contact reason` is no `contact`. `saved, save rate` and `gehalten, Haltequote` are two pairs;
+    `ladder, rung` share their one German word.
+    """
+    found = []
+    for term in guides.glossary():
+        english, german = term.word.split(", "), [stems(word) for word in term.german.split(", ")]
+        for index, word in enumerate(english):
+            inflected = rf"(?<![\w-]){re.escape(word.removesuffix('y'))}(y|ies|s|es)?(?![\w-])"
+            ways = [german[index]] if len(german) == len(english) else german
+            found.append((re.compile(inflected, re.IGNORECASE), word, ways))
+    return sorted(found, key=lambda pair: -len(pair[1]))
+
+
+def stems(german: str) -> list[str]:
+    """What must be found of each of these words: without its inflection, opened as `opened` does."""
+    return [re.sub(r"(?<=\w{4})(en|er|es|em|e|n|s)$", "", word) for word in opened(german).split()]
+
+
+def opened(text: str) -> str:
+    """In small letters and without umlauts: a stem is found in `Verträge` as in `Vertrag`."""
+    return text.casefold().translate(str.maketrans("äöü", "aou"))
+
+
+def strangers(asked: str, said: str, pairs: list[Pair]) -> list[str]:
+    """The words of the glossary in an English text that its German one says otherwise."""
+    for otherwise in OTHERWISE:
+        asked = re.sub(otherwise, " ", asked, flags=re.IGNORECASE)
+    asked, said, missed = re.sub(r"\{\w+\}", "…", asked), opened(said), []
+    for finder, word, ways in pairs:
+        asked, times = finder.subn(" ", asked)
+        if times and word not in NOISY and not any(all(stem in said for stem in way) for way in ways):
+            missed.append(word)
+    return missed
+
+
+def test_german_says_each_word_of_the_glossary_by_its_german_one(pairs: list[Pair]) -> None:
+    """Where the English text has the word, the German one has its stem, alone or within a compound.
+
+    A stem can be in another word by accident (`Fall` in `Ausfall`), so this finds most strangers, not all. `ask` is
+    left out: it is the verb nearly everywhere. What is meant otherwise in English is in OTHERWISE, each with its sense.
+    """
+    found, used = [], set()
+    for where, message in entries("de"):
+        asked = message.id[-1] if isinstance(message.id, tuple | list) else message.id
+        said = " ".join(message.string) if isinstance(message.string, tuple | list) else str(message.string)
+        used |= {otherwise for otherwise in OTHERWISE if re.search(otherwise, asked, re.IGNORECASE)}
+        found += [(where, word, asked, said) for word in strangers(asked, said, pairs)]
+    assert found == []
+    assert used == set(OTHERWISE)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said", "missed"),
+    [
+        ("Contacts by contact reason", "Kontakte nach Anliegen", []),
+        ("Contacts by contact reason", "Kontakte nach Kontaktgrund", ["contact reason"]),
+        ("Retained margin and risk", "Gehaltene Marge und Risiko", []),
+        ("Retained margin and risk", "Gehaltener Deckungsbeitrag und Gefahr", ["retained margin", "risk"]),
+        ("Rungs of the ladder in the ledgers", "Stufen in den Hauptbüchern", []),
+        ("{risk} of {customer}", "{risk} von {customer}", []),
+    ],
+)
+def test_a_word_said_otherwise_is_found(asked: str, said: str, missed: list[str], pairs: list[Pair]) -> None:
+    assert strangers(asked, said, pairs) == missed

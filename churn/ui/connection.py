@@ -14,7 +14,7 @@ from churn.settings import Settings, read_settings
 RARELY = 5  # seconds: how old a company's name or the staff list may be. Who may be here is never kept
 
 
-@st.cache_resource(show_spinner="Keepline …", on_release=lambda database: database.close())
+@st.cache_resource(show_spinner=False, on_release=lambda database: database.close())
 def database() -> db.Database:
     """The pool, opened once, with the newest migrations applied."""
     settings: Settings = read_settings()

@@ -33,7 +33,9 @@ from churn.web import identity
 from churn.web.front import Front
 
 # What the pages need and a first caller should not wait for.
-HEAVY = ("pandas", "altair", "sklearn.ensemble", "phonenumbers", "churn.casework", "churn.ui")
+HEAVY = (
+    "pandas", "altair", "sklearn.ensemble", "phonenumbers", "streamlit.emojis", "churn.casework", "churn.ui",
+)  # fmt: skip
 THREADS_END_SECONDS = 3.0
 ARENA_MAX, ARENAS = -8, 2  # `M_ARENA_MAX` of glibc's malloc.h
 
@@ -103,7 +105,7 @@ def serve_forever(
         ],
         on_script_error=_show_error,
     )
-    ended = housekeeping.start(database)
+    ended = housekeeping.start(database, settings)
     options = {"server.address": address, "server.port": port, "logger.hideWelcomeMessage": True}
     if os.environ.get("KEEPLINE_SECRETS"):
         options["secrets.files"] = [str(path) for path in secrets_files()]

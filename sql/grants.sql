@@ -275,5 +275,5 @@ GRANT SELECT ON desk.wrap_up_codes TO keepline_admin;
 GRANT SELECT, UPDATE ON desk.outbox TO keepline_batch;
 GRANT SELECT ON desk.outbox_events TO keepline_batch;
 GRANT SELECT ON desk.outbox TO keepline_finance, keepline_leader;
-GRANT EXECUTE ON FUNCTION desk.take_bookings TO keepline_finance;
+GRANT EXECUTE ON FUNCTION desk.take_bookings, desk.send_again TO keepline_finance;
 GRANT SELECT ON report.outbox TO keepline_report;

@@ -11,7 +11,7 @@ import hmac
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import get_args
 from urllib.parse import urlencode
 from uuid import UUID
@@ -26,6 +26,7 @@ NEEDED = ("event", "contact", "ended", "expires", "signature")
 NAMES = (*NEEDED, "agent", "disposition")
 LONGEST = 128
 LONGEST_LIFE = 86_400  # seconds a link may be good for
+CLOCKS_DIFFER = timedelta(minutes=-5)  # a call whose end lies as far ahead is over
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 
@@ -139,9 +140,13 @@ def take(database: Database, event: CallEnded) -> Taken:
     return Taken(UUID(done["key"]), done["is_replay"])
 
 
-def close_by_contacts(database: Database) -> list[Closing]:
-    """Close open cases whose call came in as a contact row that has ended; those that could be several stay open."""
-    return [record(Closing, row) for row in rows_of(database, "batch", "telephony", "close_by_contacts", {}, tries=1)]
+def close_by_contacts(database: Database, *, after: timedelta = CLOCKS_DIFFER) -> list[Closing]:
+    """Close open cases whose call came in as a contact row that has ended; those that could be several stay open.
+
+    `after`: how long the call must be over.
+    """
+    found = rows_of(database, "batch", "telephony", "close_by_contacts", {"after": after}, tries=1)
+    return [record(Closing, row) for row in found]
 
 
 def keep_contact(database: Database, me: Session, case_id: str, call: str) -> None:

@@ -7,7 +7,9 @@ it waiting. What takes a grant back waits until the grant itself has arrived.
 from __future__ import annotations
 
 import json
+import math
 import random
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,18 +20,20 @@ import psycopg
 from psycopg.rows import dict_row
 
 from churn import db
+from churn.core.grants import Session
 from churn.core.money import to_major
 from churn.db import Database
 from churn.finance import webhook
 from churn.finance.webhook import Webhook
-from churn.gateway import record, rows_of
+from churn.gateway import act, record, rows_of
 from churn.queries import query
 from churn.settings import Settings
 
 FIRST_PAUSE, LONGEST_PAUSE = 60.0, 6 * 3600.0  # seconds after the first failure, doubled each time
-MOST_ATTEMPTS = 14  # about two days and a half; then it is dead until somebody sends it again
+MOST_ATTEMPTS = 14  # a day and a half; then it is dead until somebody sends it again
 MOST_IN_A_ROW = 3  # failures, after which the other side is left alone until the next time
 MOST_AT_ONCE = 1_000
+MOST_LISTED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +60,11 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Late:
-    """A row that was tried and did not arrive."""
+    """A row that was tried and did not arrive. `kind`: of the ledger's entry."""
 
     position: int
     entry_id: int
-    type: str
+    kind: str
     state: str
     attempts: int
     next_at: datetime
@@ -73,13 +77,14 @@ def number(database: Database) -> int:
         return _number(connection)
 
 
-def send_due(settings: Settings, to: Webhook, *, most: int = MOST_AT_ONCE) -> Sent:
-    """Send what is due, in order. Any number of senders may run."""
+def send_due(settings: Settings, to: Webhook, *, most: int = MOST_AT_ONCE, seconds: float = math.inf) -> Sent:
+    """Send what is due, in order; none is begun after so many seconds. Any number of senders may run."""
     came: Counter[str] = Counter()
+    end = time.monotonic() + seconds
     in_a_row = 0
     with db.connect(settings, "batch") as connection:
         _number(connection)
-        while came.total() < most and in_a_row < MOST_IN_A_ROW:
+        while came.total() < most and in_a_row < MOST_IN_A_ROW and time.monotonic() < end:
             state = _send_next(connection, to)
             if state is None:
                 break
@@ -119,14 +124,20 @@ def pause_after(attempts: int, *, jitter: Callable[[float, float], float] = rand
     return min(doubled, LONGEST_PAUSE) * jitter(0.75, 1.25)
 
 
-def states(database: Database) -> list[State]:
+def states(database: Database, who: Session | str = "batch") -> list[State]:
     """How many rows wait, arrived, are dead, or were never to be sent."""
-    return [record(State, row) for row in rows_of(database, "batch", "outbox", "states", {})]
+    return [record(State, row) for row in rows_of(database, who, "outbox", "states", {})]
 
 
-def late(database: Database, *, most: int = 100) -> list[Late]:
+def late(database: Database, who: Session | str = "batch", *, most: int = MOST_LISTED) -> list[Late]:
     """What was tried and did not arrive, the dead first."""
-    return [record(Late, row) for row in rows_of(database, "batch", "outbox", "late", {"most": most})]
+    return [record(Late, row) for row in rows_of(database, who, "outbox", "late", {"most": most})]
+
+
+def send_again(database: Database, me: Session, entry_id: int | None = None) -> int:
+    """Have what was given up sent again: one entry, or all of it; how many rows. Raises RoleMayNot."""
+    done = act(database, me, "outbox", "send_again", {"entry_id": entry_id})
+    return int(done["facts"]["rows"])
 
 
 def retry(database: Database) -> int:

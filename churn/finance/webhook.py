@@ -22,6 +22,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from churn.core.language import mark
 from churn.web import identity, secrets_file
 
 SECONDS = 10.0  # one attempt, from the look-up of the name to the last header of the answer
@@ -99,14 +100,14 @@ def vetted(host: str, port: int, *, may_be_private: bool) -> list[str]:
     """
     try:
         found = {info[4][0] for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
-    except OSError:
-        raise NotSent("the host is not known") from None
+    except (OSError, UnicodeError):  # not found, or no name at all
+        raise NotSent(mark("the host is not known")) from None
     for text in found:
         address = ipaddress.ip_address(str(text).split("%")[0])
         if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
             address = address.ipv4_mapped
         if not _may_ask(address, is_own_name=identity.is_loopback(host), may_be_private=may_be_private):
-            raise NotSent("the host is in a network that is not allowed")
+            raise NotSent(mark("the host is in a network that is not allowed"))
     return sorted(str(text) for text in found)
 
 
@@ -138,9 +139,9 @@ def post(webhook: Webhook, message_id: str, body: bytes) -> int:
     except TimeoutError:
         raise NotSent(f"no answer in {webhook.seconds:g} s") from None
     except ssl.SSLError:
-        raise NotSent("its certificate is not good, or it speaks no TLS") from None
+        raise NotSent(mark("its certificate is not good, or it speaks no TLS")) from None
     except (OSError, http.client.HTTPException):
-        raise NotSent("the connection failed") from None
+        raise NotSent(mark("the connection failed")) from None
     finally:
         if line is not None:
             line.close()

@@ -1,4 +1,4 @@
-"""What was promised against what billing applied: totals, differences, and settling them with a reason."""
+"""What billing was told, and what was promised against what it applied: totals, differences, settling them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from churn.finance.spend_export import View
 from churn.refusals import Refusal
 from churn.ui.gate import Session
 from churn.ui.pieces import heading, plain
+from churn.ui.spend_outbox import show_told
 from churn.ui.spend_table import as_said, empty, files, money_column, show_view
 from churn.ui.tables import show_table
 
@@ -38,7 +39,8 @@ NO_FILES = mark(
 
 
 def show_billing(session: Session) -> None:
-    """Totals by what became of each promise, then the differences."""
+    """What goes out, totals by what became of each promise, then the differences."""
+    show_told(session)
     with session.database.transaction(session.me) as connection:
         totals, taken = billing.totals(connection), billing.files(connection)
         found = billing.differences(connection)

@@ -22,20 +22,25 @@ SET state = %(state)s, attempts = attempts + 1, last_error = %(why)s,
 WHERE entry_id = %(entry_id)s
 
 -- states --
--- Rows by what became of them.
-SELECT o.state, count(*) AS rows, min(l.recorded_at) AS oldest_at
-FROM desk.outbox o JOIN desk.ledger l USING (entry_id) GROUP BY o.state ORDER BY o.state
+-- Rows by what became of them, and when the oldest of them was written.
+SELECT s.state, s.rows, l.recorded_at AS oldest_at
+FROM (SELECT o.state, count(*) AS rows, min(o.entry_id) AS entry_id FROM desk.outbox o GROUP BY o.state) s
+JOIN desk.ledger l USING (entry_id) ORDER BY s.state
 
 -- late --
 -- What was tried and did not arrive, the dead first.
-SELECT e.position, e.entry_id, e.type, e.state, e.attempts, e.next_at, e.last_error
-FROM desk.outbox_events e WHERE e.state IN ('waiting', 'dead') AND e.attempts > 0
-ORDER BY e.state, e.position LIMIT %(most)s::int
+SELECT o.position, o.entry_id, l.kind, o.state, o.attempts, o.next_at, o.last_error
+FROM desk.outbox o JOIN desk.ledger l USING (entry_id) WHERE o.state IN ('waiting', 'dead') AND o.attempts > 0
+ORDER BY o.state, o.position LIMIT %(most)s::int
 
 -- retry --
 -- Everything that failed is due again, the dead too.
 UPDATE desk.outbox SET state = 'waiting', attempts = 0, next_at = clock_timestamp()
 WHERE state = 'dead' OR state = 'waiting' AND attempts > 0 RETURNING entry_id
+
+-- send_again --
+-- What was given up is due again, by somebody of finance: one entry, or with NULL all of it.
+SELECT outcome, code, sentence, facts, who_can_lift FROM desk.send_again(%(token)s::text, %(entry_id)s::bigint)
 
 -- skip --
 -- Not to be sent: billing has read it for itself.

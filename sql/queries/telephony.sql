@@ -7,7 +7,7 @@ FROM desk.end_call(%(event)s::text, %(contact)s::text, %(agent)s::text, %(wrap_u
 
 -- close_by_contacts --
 -- One row per open case whose call came in as a contact row that has ended.
-SELECT case_id, contact_id, outcome, sentence FROM desk.close_by_contacts()
+SELECT case_id, contact_id, outcome, sentence FROM desk.close_by_contacts(%(after)s::interval)
 
 -- keep_contact --
 -- Keep which call my open case is.

@@ -19,6 +19,7 @@ from churn.calls import telephony
 from churn.calls.phone import read_number
 from churn.calls.screen_pop import Asked, read_query
 from churn.calls.telephony import BadLink, CallEnded, LinkRefused, NoSuchOutcome
+from churn.operations import housekeeping
 from churn.refusals import (
     CallInTheFuture,
     CallLate,
@@ -311,6 +312,48 @@ def test_a_row_that_does_not_say_resolved_closes_without_an_outcome(world: World
     contact(world, "K-7", is_resolved=None, ended_at=datetime.now(UTC) + timedelta(seconds=5))
     telephony.close_by_contacts(world.database)
     assert case_of(world, case_id)[:3] == (True, None, "K-7")
+
+
+def minutes_ago(minutes: float) -> datetime:
+    return datetime.now(UTC) - timedelta(minutes=minutes)
+
+
+def opened(world: World, minutes: float) -> UUID:
+    """ann's case of C1, opened so many minutes ago."""
+    case_id = world.case("ann", "C1")
+    world.owner.execute("UPDATE desk.cases SET opened_at = %s WHERE case_id = %s", [minutes_ago(minutes), case_id])
+    return case_id
+
+
+def test_the_housekeeping_closes_a_case_by_its_contact_row(world: World) -> None:
+    case_id = opened(world, 20)
+    contact(world, "K-7", started_at=minutes_ago(21), ended_at=minutes_ago(11))
+    assert housekeeping.tidy(world.database)
+    assert case_of(world, case_id)[:3] == (True, "resolved", "K-7")
+
+
+def test_the_housekeeping_leaves_the_agent_time_to_say_how_it_ended(world: World) -> None:
+    case_id = opened(world, 20)
+    contact(world, "K-7", started_at=minutes_ago(21), ended_at=minutes_ago(9))
+    assert housekeeping.tidy(world.database)
+    assert case_of(world, case_id)[0] is False
+    (came,) = telephony.close_by_contacts(world.database)  # who asks for it has it now
+    assert came.case_id == case_id
+
+
+def test_the_id_of_an_earlier_call_closes_nothing(world: World) -> None:
+    """An address that was kept and opened again bears the id of the call it was made for."""
+    contact(world, "K-7", started_at=minutes_ago(90), ended_at=minutes_ago(60))
+    case_id = opened(world, 20)
+    telephony.keep_contact(world.database, world["ann"], str(case_id), "K-7")
+    assert telephony.close_by_contacts(world.database) == []
+    assert case_of(world, case_id)[0] is False
+
+
+def test_a_row_whose_end_is_still_to_come_closes_nothing(world: World) -> None:
+    world.case("ann", "C1")
+    contact(world, "K-7", ended_at=minutes_ago(-6))
+    assert telephony.close_by_contacts(world.database) == []
 
 
 def test_two_rows_that_could_be_it_leave_it_open_and_are_told(world: World) -> None:

@@ -266,7 +266,7 @@ def test_of_two_processes_one_does_the_housekeeping(world: World, database: Sett
 
 
 def test_housekeeping_goes_on_after_the_database_was_away(world: World, database: Settings) -> None:
-    ended = housekeeping.start(world.database, every=0.2)
+    ended = housekeeping.start(world.database, database, every=0.2)
     try:
         with away(database):
             time.sleep(0.6)

@@ -26,10 +26,11 @@ import pytest
 from churn import db, ledger
 from churn.finance import outbox, webhook
 from churn.finance.webhook import BadWebhook, NotSent, Webhook
+from churn.operations import housekeeping
 from churn.queries import query
-from churn.refusals import BudgetExhausted
+from churn.refusals import BudgetExhausted, RoleMayNot
 from churn.settings import PROJECT, Settings
-from tests.ledger_world import World, build
+from tests.ledger_world import World, add_office, build
 
 KEY = os.urandom(32)
 SECRET = webhook.PREFIX + base64.b64encode(KEY).decode()
@@ -378,6 +379,160 @@ def test_what_billing_read_for_itself_is_not_sent(world: World, database: Settin
     assert outbox.skip(world.database, until=2) == 2
     assert outbox.send_due(database, to(billing)) == outbox.Sent(delivered=1)
     assert {(one.state, one.rows) for one in outbox.states(world.database)} == {("skipped", 2), ("delivered", 1)}
+
+
+def test_no_run_goes_on_for_longer_than_it_may(world: World, database: Settings, billing: Billing) -> None:
+    for i in range(10):
+        world.give("ann", f"C{i}", 100)
+    billing.slow = 0.2
+    assert 1 <= outbox.send_due(database, to(billing), seconds=0.5).delivered <= 4
+    assert outbox.send_due(database, to(billing), seconds=0) == outbox.Sent()
+
+
+def test_nothing_the_other_side_says_is_kept(world: World, database: Settings) -> None:
+    world.give("ann", "C1", 1_000)
+    answer = b"HTTP/1.1 422 Ada Byron of +447700900123\r\nx-customer: C1 Ada\r\ncontent-length: 3\r\n\r\nAda"
+    for said, kept in ((answer, "answered 422"), (b"Ada Byron +447700900123\r\n\r\n", "the connection failed")):
+        be_due(world)
+        with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+
+            def say(server: socket.socket = server, said: bytes = said) -> None:
+                line, _ = server.accept()
+                with line:
+                    line.recv(65_536)
+                    line.sendall(said)
+
+            talking = pool.submit(say)
+            outbox.send_due(database, Webhook(f"http://127.0.0.1:{server.getsockname()[1]}/", KEY, seconds=2), most=1)
+            talking.result(10)
+        assert rows(world, "SELECT last_error FROM desk.outbox") == [(kept,)]
+
+
+# what finance sees and does -------------------------------------------------------------------------------------------
+
+
+def give_up(world: World, *entries: int) -> None:
+    outbox.number(world.database)
+    world.owner.execute(
+        "UPDATE desk.outbox SET state = 'dead', attempts = 14, last_error = 'answered 500' WHERE entry_id = ANY (%s)",
+        [list(entries)],
+    )
+
+
+def test_finance_has_sent_again_what_was_given_up_and_it_is_written_down(
+    world: World, database: Settings, billing: Billing
+) -> None:
+    first, second, third, fourth = (world.give("ann", f"C{i}", 1_000 + i).entry_id for i in range(4))
+    give_up(world, first, second, third)
+    assert outbox.send_again(world.database, world["finn"], second) == 1
+    assert outbox.send_again(world.database, world["finn"], second) == 0  # it is given up no more
+    assert outbox.send_again(world.database, world["finn"], fourth) == 0  # it never was
+    assert outbox.send_due(database, to(billing)) == outbox.Sent(delivered=2)
+    assert outbox.send_again(world.database, world["fay"]) == 2
+    assert outbox.send_again(world.database, world["fay"]) == 0
+    assert outbox.send_due(database, to(billing)) == outbox.Sent(delivered=2)
+    assert [one["data"]["entry_id"] for _, one in billing.got] == [second, fourth, first, third]
+    assert rows(
+        world,
+        "SELECT staff_id, subject_kind, subject, detail FROM desk.audit WHERE act = 'sent_again' ORDER BY audit_id",
+    ) == [
+        ("finn", "billing", f"entry:{second}", {"entries": [second]}),
+        ("fay", "billing", "all", {"entries": [first, third]}),
+    ]
+
+
+def test_a_row_that_still_waits_is_not_touched_by_sending_again(
+    world: World, database: Settings, billing: Billing
+) -> None:
+    entry = world.give("ann", "C1", 1_000)
+    billing.answers = [500]
+    outbox.send_due(database, to(billing))
+    assert outbox.send_again(world.database, world["finn"]) == 0
+    assert rows(world, "SELECT state, attempts FROM desk.outbox") == [("waiting", 1)]
+    assert [(one.entry_id, one.kind) for one in outbox.late(world.database, world["finn"])] == [
+        (entry.entry_id, "grant")
+    ]
+
+
+@pytest.mark.parametrize("who", ["ann", "nor", "lea", "ana", "adi"])
+def test_nobody_but_finance_has_it_sent_again(world: World, who: str) -> None:
+    add_office(world.owner)
+    give_up(world, world.give("ann", "C1", 1_000).entry_id)
+    with pytest.raises((psycopg.errors.InsufficientPrivilege, RoleMayNot)):
+        outbox.send_again(world.database, world[who])
+    assert rows(world, "SELECT state FROM desk.outbox") == [("dead",)]
+
+
+def test_finance_and_leaders_read_what_became_of_it_and_others_do_not(world: World) -> None:
+    add_office(world.owner)
+    entries = [world.give("ann", f"C{i}", 1_000).entry_id for i in range(3)]
+    give_up(world, entries[1])
+    outbox.skip(world.database, until=1)
+    at = rows(world, "SELECT recorded_at FROM desk.ledger ORDER BY entry_id")
+    for who in ("finn", "lea"):
+        assert outbox.states(world.database, world[who]) == [
+            outbox.State("dead", 1, at[1][0]), outbox.State("skipped", 1, at[0][0]),
+            outbox.State("waiting", 1, at[2][0]),
+        ]  # fmt: skip
+        (late,) = outbox.late(world.database, world[who])
+        assert (late.position, late.entry_id, late.kind, late.state, late.attempts, late.last_error) == (
+            2, entries[1], "grant", "dead", 14, "answered 500",
+        )  # fmt: skip
+    for who in ("ann", "nor", "ana", "adi"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            outbox.states(world.database, world[who])
+    assert outbox.states(world.database, "finance") == []  # a role without anybody's token
+    ledger.sign_out(world.database, world["finn"])
+    assert outbox.late(world.database, world["finn"]) == []
+
+
+# every minute ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hooked(billing: Billing, monkeypatch: pytest.MonkeyPatch) -> Billing:
+    """A billing system the settings name."""
+    monkeypatch.setenv("KEEPLINE_WEBHOOK_URL", billing.url)
+    monkeypatch.setenv("KEEPLINE_WEBHOOK_SECRET", SECRET)
+    return billing
+
+
+def test_without_a_webhook_nothing_is_sent(world: World, database: Settings, billing: Billing) -> None:
+    world.give("ann", "C1", 1_000)
+    assert housekeeping.send_out(database) is None
+    assert billing.got == []
+
+
+def test_of_two_processes_one_sends(world: World, database: Settings, hooked: Billing) -> None:
+    world.give("ann", "C1", 1_000)
+    with world.database.transaction("batch") as connection:
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", [housekeeping.SENDING_LOCK])
+        assert housekeeping.send_out(database) is None
+    assert housekeeping.send_out(database) == outbox.Sent(delivered=1)
+    assert hooked.total() == 1_000
+
+
+def test_a_slow_billing_holds_up_no_housekeeping(world: World, database: Settings, hooked: Billing) -> None:
+    hooked.slow = 3.0
+    world.give("ann", "C1", 1_000)
+    before = {thread.ident for thread in threading.enumerate()}
+    ended = housekeeping.start(world.database, database, every=0.1)
+    try:
+        until = time.monotonic() + 15
+        while not hooked.at_once:
+            assert time.monotonic() < until, "nothing was sent"
+            time.sleep(0.02)
+        world.owner.execute("INSERT INTO desk.audit (act) VALUES ('test')")
+        last = "SELECT max(audit_id) FROM desk.audit WHERE act = 'test'"
+        while rows(world, f"SELECT FROM desk.seals WHERE table_name = 'audit' AND ({last}) = ANY (ids)") == []:
+            assert hooked.at_once, "billing answered before anything was sealed"
+            time.sleep(0.02)
+    finally:
+        ended.set()
+        for thread in threading.enumerate():
+            if thread.ident not in before and thread.name in {"housekeeping", "outbox"}:
+                thread.join(15)
+    assert hooked.total() == 1_000
 
 
 # where to -------------------------------------------------------------------------------------------------------------

@@ -123,6 +123,7 @@ GRANT SELECT ON
     desk.trend_state, desk.trend_months, desk.trend_leavers, desk.trend_tenures, desk.trend_saves, desk.trend_risk,
     desk.prediction_tenths, desk.trend_drivers, desk.trend_forbidden
     TO keepline_leader, keepline_finance;
+GRANT EXECUTE ON FUNCTION desk.tenure_band TO keepline_batch, keepline_leader, keepline_finance;
 GRANT SELECT ON desk.prediction_tenths TO keepline_analyst;
 GRANT SELECT ON desk.agent_outcomes, desk.team_funnel, desk.agent_topics, desk.agent_wins, desk.agent_words
     TO keepline_agent, keepline_supervisor, keepline_leader;

@@ -3309,6 +3309,16 @@ CREATE TABLE desk.trend_state (
     refreshed_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
+-- How long somebody has been a customer, as pages tell it apart. NULL: not known.
+CREATE FUNCTION desk.tenure_band(_days integer) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN _days < 183 THEN 'under 6 months'
+                WHEN _days < 365 THEN '6 to 12 months'
+                WHEN _days < 731 THEN '1 to 2 years'
+                WHEN _days < 1826 THEN '2 to 5 years'
+                WHEN _days >= 1826 THEN '5 years and more' END
+$$;
+REVOKE ALL ON FUNCTION desk.tenure_band FROM PUBLIC;
+
 -- Customers live at the start of a month, and of these who left in it, by every way they are told apart.
 CREATE TABLE desk.trend_months (
     month       date NOT NULL CHECK (extract(day FROM month) = 1),
@@ -3363,16 +3373,22 @@ CREATE TABLE desk.trend_tenures (
            AND cardinality(left_by_choice) = cardinality(day) AND cardinality(removed) = cardinality(day))
 );
 
--- What became of callers who came to cancel, by month of the call and window.
+-- What became of callers who came to cancel, by month of the call, group and window; told apart as the day of the call found
+-- them. NULL: everybody together, from a night that did not tell them apart.
 CREATE TABLE desk.trend_saves (
-    month          date NOT NULL,
-    contact_reason text NOT NULL,
-    window_days    integer NOT NULL,
-    came           bigint NOT NULL,
-    deflected      bigint NOT NULL,             -- did not cancel on the call
-    is_over        bigint NOT NULL,             -- whose window is over and who were not cut off and did not move in it
-    saved          bigint NOT NULL CHECK (saved <= is_over),
-    PRIMARY KEY (month, contact_reason, window_days)
+    month       date NOT NULL,
+    plan        text,
+    region      text,
+    segment     text,
+    tenure      text,                           -- band of months
+    window_days integer NOT NULL,
+    came        bigint NOT NULL,
+    deflected   bigint NOT NULL,                -- did not cancel on the call
+    is_over     bigint NOT NULL,                -- whose window is over and who were not cut off and did not move in it
+    saved       bigint NOT NULL,
+    UNIQUE NULLS NOT DISTINCT (month, plan, region, segment, tenure, window_days),
+    CHECK (num_nulls(plan, region, segment, tenure) IN (0, 4)),
+    CHECK (deflected <= came AND is_over <= came AND saved <= is_over)
 );
 
 -- The margin of the next quarter that the scores put at risk. Money in the company's currency.

@@ -18,7 +18,8 @@ from churn.settings import PROJECT, SQL
 NAMES = [(noun, name) for noun in queries.nouns() for name in queries.load(noun)]
 COPY = re.compile(r"\bCOPY\s+([\w.]+)\s*\(([^)]*)\)\s+FROM STDIN[^;]*")
 # The one definition of a feature has three readers: many customers at many instants, everyone in batches, one caller.
-SHARED = {("features", "features")}
+# Who came to cancel stands within other queries: what the night adds up, and the list behind a mark.
+SHARED = {("features", "features"), ("callers", "callers")}
 PREPARABLE = ("SELECT", "WITH", "INSERT", "UPDATE", "DELETE", "MERGE", "VALUES", "TABLE")
 
 

@@ -162,11 +162,13 @@ def _add_up_lives(connection: psycopg.Connection, night: Night, progress: Tell) 
 
 
 def _count_saves(connection: psycopg.Connection, night: Night) -> None:
-    first = _months_ago(night.today, MOST_MONTHS)
-    if trends.state(connection) is not None:
-        first = max(first, (night.today - timedelta(days=LATE_SAVES)).replace(day=1))
-    connection.execute(query("trends", "clear_saves"), {"first": first})
-    connection.execute(query("trends", "fill_saves"), {"first": first, "today": night.today})
+    """Count the months whose outcomes may have moved; all of them where a night before did not tell groups apart."""
+    first = window = _months_ago(night.today, MOST_MONTHS)
+    if trends.are_saves_grouped(connection):
+        first = max(window, (night.today - timedelta(days=LATE_SAVES)).replace(day=1))
+    connection.execute(query("trends", "clear_saves"), {"first": first, "window": window})
+    until = night.today + timedelta(days=1)
+    connection.execute(query("trends", "fill_saves"), {"first": first, "until": until, "today": night.today})
 
 
 def _weigh_risk(connection: psycopg.Connection, night: Night, margin_rate: float) -> None:

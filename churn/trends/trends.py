@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -19,6 +19,8 @@ from churn.core.trends.rates import relative_error
 from churn.queries import query
 
 MOST_LISTED = 500
+EVERY = ("plans", "regions", "segments", "tenures")  # what can be narrowed
+UNKNOWN = "unknown"  # the group of those of whom the company's records do not say
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +55,9 @@ class Filter:
     def said(self) -> str:
         """In words, for a caption: `plan Fibre 35; region Wales`."""
         parts = [
-            t("plan {names}", names=", ".join(self.plans)) if self.plans else "",
-            t("region {names}", names=", ".join(self.regions)) if self.regions else "",
-            t("segment {names}", names=", ".join(self.segments)) if self.segments else "",
+            t("plan {names}", names=", ".join(map(group_said, self.plans))) if self.plans else "",
+            t("region {names}", names=", ".join(map(group_said, self.regions))) if self.regions else "",
+            t("segment {names}", names=", ".join(map(group_said, self.segments))) if self.segments else "",
             t("tenure {names}", names=", ".join(map(words.spoken, self.tenures))) if self.tenures else "",
         ]
         return "; ".join(filter(None, parts)) or t("all customers")
@@ -91,6 +93,11 @@ class HeldOut:
         return relative_error([dict(group) for group in self.groups])
 
 
+def group_said(name: str) -> str:
+    """What a plan, region or segment is called: as the company does, but for the one nobody named."""
+    return words.spoken(name) if name == UNKNOWN else name
+
+
 def state(connection: psycopg.Connection) -> State | None:
     """When trends were last made; None before the first night."""
     with connection.cursor(row_factory=class_row(State)) as cursor:
@@ -107,7 +114,7 @@ def values(connection: psycopg.Connection) -> dict[str, list[str]]:
 
 def months(connection: psycopg.Connection, by: str | None, narrowed: Filter) -> pd.DataFrame:
     """month, value, live, voluntary, involuntary, moved; `by`: plan, region, segment, tenure, reason or None."""
-    asked = {"by": by or "all", **narrowed.asked("plans", "regions", "segments", "tenures")}
+    asked = {"by": by or "all", **narrowed.asked(*EVERY)}
     return _frame(connection, "months", asked, ["month", "value", "live", "voluntary", "involuntary", "moved"])
 
 
@@ -121,9 +128,16 @@ def tables(connection: psycopg.Connection, cut: str, narrowed: Filter) -> dict[s
     return {value: Table.of(*columns) for value, *columns in rows}
 
 
-def saves(connection: psycopg.Connection) -> pd.DataFrame:
-    """month, window_days, came, deflected, is_over, saved."""
-    return _frame(connection, "saves", {}, ["month", "window_days", "came", "deflected", "is_over", "saved"])
+def saves(connection: psycopg.Connection, narrowed: Filter) -> pd.DataFrame:
+    """month, window_days, came, deflected, is_over, saved; plan and tenure as the day of the call found them."""
+    columns = ["month", "window_days", "came", "deflected", "is_over", "saved"]
+    return _frame(connection, "saves", narrowed.asked(*EVERY), columns)
+
+
+def are_saves_grouped(connection: psycopg.Connection) -> bool | None:
+    """Whether saves can be narrowed; None without any, False until the night that tells old ones apart."""
+    row = connection.execute(query("trends", "saves_by_group")).fetchone()
+    return row[0] if row else None
 
 
 def risk(connection: psycopg.Connection, narrowed: Filter) -> pd.DataFrame:
@@ -159,13 +173,15 @@ def forbidden(connection: psycopg.Connection) -> list[dict[str, Any]]:
 def leavers(connection: psycopg.Connection, mark: Mark, *, most: int = MOST_LISTED) -> tuple[pd.DataFrame, int]:
     """Who left behind a mark, newest first and at most `most`, and how many there are in all."""
     parts = {name: getattr(mark, name) for name in ("month", "how", "reason", "cohort", "joined", "from_day", "to_day")}
-    narrowed = mark.filter.asked("plans", "regions", "segments", "tenures")
-    return _listed(connection, "leavers", parts | narrowed | {"most": most})
+    return _listed(connection, "leavers", parts | mark.filter.asked(*EVERY) | {"most": most})
 
 
-def came_in_month(connection: psycopg.Connection, month: date, *, most: int = MOST_LISTED) -> tuple[pd.DataFrame, int]:
+def came_in_month(
+    connection: psycopg.Connection, month: date, narrowed: Filter, *, most: int = MOST_LISTED
+) -> tuple[pd.DataFrame, int]:
     """Who came to cancel in a month and what became of them, and how many there are in all."""
-    return _listed(connection, "came_in_month", {"month": month, "most": most})
+    until = (month + timedelta(days=31)).replace(day=1)
+    return _listed(connection, "came_in_month", {"first": month, "until": until, "most": most} | narrowed.asked(*EVERY))
 
 
 def _listed(connection: psycopg.Connection, name: str, asked: Mapping[str, Any]) -> tuple[pd.DataFrame, int]:

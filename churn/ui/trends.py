@@ -11,14 +11,15 @@ import streamlit as st
 from churn.core import words
 from churn.core.language import current, mark, number, t
 from churn.core.trends import charts_trends as charts
-from churn.core.trends.rates import FEWEST, HOW, at_risk, monthly, saves, share, wilson
+from churn.core.trends.rates import FEWEST, HOW, at_risk, monthly, share, wilson
 from churn.trends import trends
 from churn.trends.trends import Filter, Mark, State
 from churn.ui.gate import Session
 from churn.ui.pieces import chart, heading, plain
 from churn.ui.takeaway import takeaway
 from churn.ui.trends_curves import show_cohorts, show_curves
-from churn.ui.trends_lists import month_of, points, show_came, show_forbidden, show_leavers, show_summary
+from churn.ui.trends_lists import month_of, points, show_forbidden, show_leavers, show_summary
+from churn.ui.trends_saves import show_saves
 
 if TYPE_CHECKING:
     import psycopg
@@ -71,10 +72,10 @@ def show_trends(session: Session) -> None:
             risk = _risk(connection, session, narrowed, state)
             show_curves(session, connection, narrowed, state)
             show_cohorts(session, connection, narrowed)
+            kept = show_saves(session, connection, narrowed)
             if narrowed != Filter():
                 st.caption(t(NOT_NARROWED))
             _predictions(session, connection)
-            kept = _saves(session, connection)
             moved = _drivers(session, connection)
             forbidden = trends.forbidden(connection)
             show_forbidden(session, forbidden)
@@ -92,7 +93,7 @@ def _filters(values: dict[str, list[str]]) -> Filter:
         f"{cut}s": tuple(
             column.multiselect(
                 t(label), values.get(cut, []), key=f"{cut}s", bind="query-params", placeholder=t(every),
-                format_func=words.spoken if cut in CODED else str,
+                format_func=words.spoken if cut in CODED else trends.group_said,
             )
         )
         for column, (cut, (label, every)) in zip(columns, FILTERS.items(), strict=True)
@@ -121,7 +122,7 @@ def _months(connection: psycopg.Connection, session: Session, narrowed: Filter) 
         return rates
     last = shown["month"].max()
     unfinished = last if _is_open(session, last) else None
-    say = words.spoken if by in CODED else str
+    say = words.spoken if by in CODED else trends.group_said
     picked = chart(
         charts.churn_by_month(shown, is_grouped=bool(by), open_month=unfinished, say=say),
         on_select="rerun", key="months", alt=_said(rates),
@@ -239,28 +240,6 @@ def _held_out(judged: trends.HeldOut | None) -> pd.DataFrame | None:
     frame = pd.DataFrame([dict(group) for group in judged.groups]).rename(columns={"rows": "customers"})
     low, high = wilson(frame["rate"] * frame["customers"], frame["customers"])
     return frame.assign(low=low, high=high, label=t("held out"))
-
-
-def _saves(session: Session, connection: psycopg.Connection) -> pd.DataFrame:
-    heading(t("Who came to cancel"))
-    rows = trends.saves(connection)
-    found = saves(rows) if len(rows) else pd.DataFrame()
-    if found.empty:
-        st.caption(t("Nobody has come to cancel yet, or `python3 -m churn outcomes` has not run."))
-        return found
-    picked = chart(charts.save_rates(found), on_select="rerun", key="saves", alt=t("Deflect and save rates by month."))
-    st.caption(
-        t(
-            "Deflected: did not cancel on the call, over all who came. Saved: still a customer when the window ended, "
-            "over those whose window is over; cut off and moved left out. Bands: 95 %, Wilson."
-        )
-    )
-    takeaway(session, "trends", "save-rates", found)
-    for point in points(picked):
-        month = month_of(point)
-        if month is not None:
-            show_came(session, connection, month)
-    return found
 
 
 def _drivers(session: Session, connection: psycopg.Connection) -> list[Any]:

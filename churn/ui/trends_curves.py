@@ -54,7 +54,7 @@ def show_curves(session: Session, connection: psycopg.Connection, narrowed: Filt
             icon=":material/filter_alt:",
         )
         return
-    say = words.spoken if cut == "reason" else str
+    say = words.spoken if cut == "reason" else trends.group_said
     since = t("months since they joined")
     if cut == "reason" and state.landmark_on:
         since = t("months since {day}", day=words.full_day(state.landmark_on))

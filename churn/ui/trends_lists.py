@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -36,6 +36,7 @@ COLUMNS = {
     "saved_days": mark("stayed (days)"),
 }  # fmt: skip
 CODED = ("left_how", "tenure", "reason", "contact_reason", "stage")  # columns of codes
+GROUPS = ("plan", "region", "segment")
 HIDDEN = mark("Fewer than {n} customers are behind this mark: they are not listed.")
 
 
@@ -57,9 +58,9 @@ def show_leavers(session: Session, connection: psycopg.Connection, mark: Mark, k
     _listed(session, frame, count, key)
 
 
-def show_came(session: Session, connection: psycopg.Connection, month: date) -> None:
-    """Who came to cancel in a month, by key only."""
-    frame, count = trends.came_in_month(connection, month)
+def show_came(session: Session, connection: psycopg.Connection, month: date, narrowed: Filter) -> None:
+    """Who came to cancel in a month, by key only; nobody where they are too few."""
+    frame, count = trends.came_in_month(connection, month, narrowed)
     _listed(session, frame, count, "came")
 
 
@@ -78,17 +79,17 @@ def _listed(session: Session, frame: pd.DataFrame, count: int, key: str) -> None
         t("margin a month ({currency})", currency=session.company.currency), format="%.2f"
     )
     show_table(
-        spoken_in(frame, CODED), hide_index=True, key=f"list-{key}", placeholder="–",
-        alt=t("Customers behind the chosen mark."),
+        spoken_in(spoken_in(frame, CODED), GROUPS, trends.group_said),
+        hide_index=True, key=f"list-{key}", placeholder="–", alt=t("Customers behind the chosen mark."),
         column_config={name: label for name, label in said.items() if name in frame.columns},
     )  # fmt: skip
     takeaway(session, "trends", f"customers-{key}", frame)
 
 
-def spoken_in(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+def spoken_in(frame: pd.DataFrame, columns: Sequence[str], say: Callable[[str], str] = words.spoken) -> pd.DataFrame:
     """The same with the codes of some columns as words."""
     coded = [name for name in columns if name in frame.columns]
-    return frame.assign(**{name: frame[name].map(words.spoken, na_action="ignore") for name in coded})
+    return frame.assign(**{name: frame[name].map(say, na_action="ignore") for name in coded})
 
 
 def show_forbidden(session: Session, rows: Sequence[dict[str, Any]]) -> None:
@@ -165,7 +166,7 @@ def show_summary(
     kept: pd.DataFrame, drivers: Sequence[Driver], forbidden: Sequence[dict[str, Any]],
 ) -> None:  # fmt: skip
     """The page to print, made when it is asked for."""
-    others = "" if narrowed == Filter() else t("Saves, what moves the risk and what policy forbids: all customers.")
+    others = "" if narrowed == Filter() else t("What moves the risk and what policy forbids: all customers.")
     day = words.full_day(state.as_of.date())
     make = partial(
         summary_html, session.company.name, session.company.currency,

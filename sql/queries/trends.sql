@@ -104,10 +104,7 @@ asked AS (
     ORDER BY t.customer_id, t.started_at DESC, t.contact_id
 )
 SELECT p.customer_id, coalesce(h.plan, l.plan, 'unknown'), coalesce(c.region, 'unknown'), coalesce(c.segment, 'unknown'),
-       CASE WHEN %(month)s::date - c.joined_on < 183 THEN 'under 6 months'
-            WHEN %(month)s::date - c.joined_on < 365 THEN '6 to 12 months'
-            WHEN %(month)s::date - c.joined_on < 731 THEN '1 to 2 years'
-            WHEN %(month)s::date - c.joined_on < 1826 THEN '2 to 5 years' ELSE '5 years and more' END,
+       desk.tenure_band(%(month)s::date - c.joined_on),
        CASE WHEN a.customer_id IS NULL THEN 'no contact' ELSE coalesce(a.reason, 'unknown') END,
        c.joined_on, h.monthly_margin,
        CASE WHEN p.left_on < %(month)s::date + interval '1 month' THEN p.left_on END,
@@ -197,21 +194,23 @@ WHERE l.customer_id = t.customer_id AND l.seen_on = t.left_on
     AND (t.first_plan, t.landmark_reason) IS DISTINCT FROM (l.plan, l.reason)
 
 -- clear_saves --
--- Months of calls whose outcome may have moved.
-DELETE FROM desk.trend_saves WHERE month >= %(first)s::date
+-- Months of calls whose outcome may have moved, and those before the window.
+DELETE FROM desk.trend_saves WHERE month >= %(first)s::date OR month < %(window)s::date
 
 -- fill_saves --
--- One row per month of the call, reason and window: who came to cancel, who did not on the call, and who was here at its end.
-INSERT INTO desk.trend_saves (month, contact_reason, window_days, came, deflected, is_over, saved)
-SELECT date_trunc('month', o.called_on)::date, coalesce(o.contact_reason, 'unknown'), w.days, count(*),
+-- One row per month of the call, group and window: who came to cancel, who did not on the call, and who was here at its end.
+INSERT INTO desk.trend_saves (month, plan, region, segment, tenure, window_days, came, deflected, is_over, saved)
+WITH callers AS (
+{callers.callers}
+)
+SELECT date_trunc('month', o.called_on)::date, o.plan, o.region, o.segment, o.tenure, w.days, count(*),
        count(*) FILTER (WHERE o.stage <> 'cancelled'),
        count(*) FILTER (WHERE k.is_over), count(*) FILTER (WHERE k.is_over AND coalesce(o.saved_days, 0) >= w.days)
-FROM desk.save_outcomes o
+FROM callers o
 CROSS JOIN LATERAL unnest(o.windows) AS w (days)
 CROSS JOIN LATERAL (SELECT o.called_on + w.days < %(today)s::date
     AND (o.stage NOT IN ('left_involuntary', 'left_move') OR coalesce(o.saved_days, 0) >= w.days) AS is_over) k
-WHERE o.called_on >= %(first)s::date
-GROUP BY 1, 2, 3
+GROUP BY 1, 2, 3, 4, 5, 6
 
 -- clear_risk --
 -- The margin at risk before.
@@ -337,11 +336,20 @@ SELECT value, array_agg(day ORDER BY day) AS day, array_agg(entered ORDER BY day
        array_agg(left_by_choice ORDER BY day) AS left_by_choice, array_agg(removed ORDER BY day) AS removed
 FROM days GROUP BY value ORDER BY sum(entered) DESC, value
 
+-- saves_by_group --
+-- Whether saves are added up by group: NULL without any, false while they are still of everybody together.
+SELECT bool_and(plan IS NOT NULL) FROM desk.trend_saves
+
 -- saves --
--- One row per month of the call and window.
+-- One row per month of the call and window, filtered.
 SELECT month, window_days, sum(came)::bigint AS came, sum(deflected)::bigint AS deflected, sum(is_over)::bigint AS is_over,
        sum(saved)::bigint AS saved
-FROM desk.trend_saves GROUP BY month, window_days ORDER BY month, window_days
+FROM desk.trend_saves
+WHERE (%(plans)s::text[] IS NULL OR plan = ANY (%(plans)s::text[]))
+    AND (%(regions)s::text[] IS NULL OR region = ANY (%(regions)s::text[]))
+    AND (%(segments)s::text[] IS NULL OR segment = ANY (%(segments)s::text[]))
+    AND (%(tenures)s::text[] IS NULL OR tenure = ANY (%(tenures)s::text[]))
+GROUP BY month, window_days ORDER BY month, window_days
 
 -- risk --
 -- One row per plan, region and segment, filtered: what is at risk of the next quarter's margin.
@@ -389,8 +397,15 @@ WHERE (%(month)s::date IS NULL OR (month = %(month)s::date AND was_live))
 ORDER BY left_on DESC, customer_id LIMIT %(most)s
 
 -- came_in_month --
--- Who came to cancel in a month and what became of them, by key.
-SELECT o.customer_id, o.called_on, o.contact_reason, o.stage, o.window_days, o.saved_days, count(*) OVER () AS all_of_them
-FROM desk.save_outcomes o
-WHERE o.called_on >= %(month)s::date AND o.called_on < %(month)s::date + interval '1 month'
-ORDER BY o.called_on DESC, o.customer_id LIMIT %(most)s
+-- Who came to cancel in a month, filtered, and what became of them, by key.
+WITH callers AS (
+{callers.callers}
+)
+SELECT customer_id, called_on, contact_reason, stage, window_days, saved_days, plan, region, segment, tenure,
+       count(*) OVER () AS all_of_them
+FROM callers
+WHERE (%(plans)s::text[] IS NULL OR plan = ANY (%(plans)s::text[]))
+    AND (%(regions)s::text[] IS NULL OR region = ANY (%(regions)s::text[]))
+    AND (%(segments)s::text[] IS NULL OR segment = ANY (%(segments)s::text[]))
+    AND (%(tenures)s::text[] IS NULL OR tenure = ANY (%(tenures)s::text[]))
+ORDER BY called_on DESC, customer_id LIMIT %(most)s

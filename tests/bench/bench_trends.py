@@ -27,7 +27,7 @@ from churn import db, ledger
 from churn.core.trends import charts_trends
 from churn.core.trends.cohorts import heat_map
 from churn.core.trends.curves import log_rank
-from churn.core.trends.rates import monthly
+from churn.core.trends.rates import monthly, saves
 from churn.queries import query
 from churn.settings import PROJECT, Settings, read_settings
 from churn.trends import trends
@@ -55,11 +55,13 @@ FROM (VALUES ('all', 1, 4000), ('cohort', 12, 400), ('joined', 12, 400), ('reaso
      LATERAL (SELECT array_agg(day), array_agg(2), array_agg(1), array_agg(2)
               FROM generate_series(0, c.days - 1, 1 + (num_nulls(p, r, s) = 0)::int) day) d;
 INSERT INTO desk.trend_saves
-SELECT (date '2026-11-01' - make_interval(months => m))::date, 'reason ' || a, w * 30, 900, 700, 800, 500
-FROM generate_series(0, {months} - 1) m, generate_series(1, 12) a, generate_series(1, 3) w;
+SELECT (date '2026-11-01' - make_interval(months => m))::date, 'plan ' || p, 'region ' || r, 'segment ' || s,
+       'tenure ' || t, w * 30, 9, 7, 8, 5
+FROM generate_series(0, {months} - 1) m, generate_series(1, {plans}) p, generate_series(1, 12) r,
+     generate_series(1, 5) s, generate_series(1, 5) t, generate_series(1, 3) w;
 INSERT INTO desk.trend_risk SELECT 'plan ' || p, 'region ' || r, 'segment ' || s, 1000, 30, 90000, 2700, 1e6
 FROM generate_series(1, {plans}) p, generate_series(1, 12) r, generate_series(1, 5) s;
-ANALYZE desk.trend_months; ANALYZE desk.trend_tenures;
+ANALYZE desk.trend_months; ANALYZE desk.trend_tenures; ANALYZE desk.trend_saves;
 """
 CELLS = "SELECT (SELECT count(*) FROM desk.trend_months), (SELECT sum(cardinality(day)) FROM desk.trend_tenures)"
 
@@ -94,7 +96,7 @@ def reads(connection: psycopg.Connection) -> dict[str, tuple[Callable[[], Any], 
             lambda: heat_map(trends.tables(connection, "joined", Filter())), "tenures", {"by": "joined", **every},
         ),
         "margin at risk": (lambda: trends.risk(connection, Filter()), "risk", every),
-        "saves": (lambda: trends.saves(connection), "saves", {}),
+        "saves": (lambda: saves(trends.saves(connection, Filter())), "saves", every),
     }  # fmt: skip
 
 

@@ -109,7 +109,7 @@ def test_curves_and_cohorts_are_narrowed_to_the_region_and_say_so(centre: Site, 
 def test_the_page_to_print_holds_the_narrowed_rates(centre: Site, page: Page) -> None:
     opened(page, centre, NARROWED, "WORTH KEEPING")
     made = taken(page, page.get_by_role("button", name="One page to print"))
-    assert "15 November 2026; plan SIM 5GB. Saves, what moves the risk and what policy forbids: all customers." in made
+    assert "15 November 2026; plan SIM 5GB. What moves the risk and what policy forbids: all customers." in made
     assert "<td>Jun 2026</td><td class=n>52</td><td class=n>23.08% (13.72% to 36.13%)</td>" in made
 
 

@@ -322,7 +322,7 @@ def test_saves_are_those_of_the_outcomes(desk: Settings) -> None:
     outcomes.settle(desk, progress=lambda _: None)
     night(desk)
     with psycopg.connect(db.admin_conninfo(desk)) as connection, db.connect(desk, "batch") as reader:
-        rows = trends.saves(reader)
+        rows = trends.saves(reader, Filter())
         plain = connection.execute(
             "SELECT count(*), count(*) FILTER (WHERE stage <> 'cancelled'), count(*) FILTER (WHERE saved_days >= 60) "
             "FROM desk.save_outcomes"

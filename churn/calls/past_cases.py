@@ -18,6 +18,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from churn import registry, store
+from churn.core.calls.saves import WINDOW_DAYS
 from churn.core.calls.similar import OTHER_KIND, Context, PastCase
 from churn.core.effects.demand import staying_given_saved
 from churn.core.grants import Session
@@ -35,7 +36,6 @@ from churn.queries import query
 
 MOST = 50_000  # the newest
 BATCH = 5_000
-WINDOW_DAYS = 90  # kept: still here then
 SCALES = ("tenure", "bill", "risk", "worth")
 
 Row = dict[str, Any]

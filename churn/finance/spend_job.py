@@ -18,6 +18,7 @@ from psycopg.rows import dict_row
 
 from churn import db, registry, store
 from churn.core import features
+from churn.core.calls.saves import WINDOW_DAYS
 from churn.core.effects.effect import LOG_COLUMNS
 from churn.core.finance.givers import expected_amounts, givers
 from churn.core.finance.incremental import MISSING, Return, incremental_return
@@ -35,7 +36,7 @@ from churn.policies.stored import economics_in_force
 from churn.progress import Tell
 from churn.queries import query
 from churn.settings import Settings
-from churn.training.calls import WINDOW_DAYS, effect_log, worth_if_saved
+from churn.training.calls import effect_log, worth_if_saved
 
 Models = tuple[Fitted[ChurnRisk], Fitted[TenureCurve]]
 

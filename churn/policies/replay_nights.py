@@ -21,6 +21,7 @@ from psycopg.rows import dict_row
 
 from churn import db, registry, store
 from churn.core import features
+from churn.core.calls.saves import WINDOW_DAYS
 from churn.core.effects.demand import EffectInUse, staying_given_saved
 from churn.core.effects.effect import LOG_COLUMNS, ConcessionEffect, Encoded
 from churn.core.leaving import worth
@@ -33,7 +34,7 @@ from churn.core.replay.replay_log import STAYING_MONTHS, learn
 from churn.progress import Tell
 from churn.queries import query
 from churn.settings import Settings
-from churn.training.calls import CALL_COLUMNS, FEWEST_CALLS, MOST_CALLS, WINDOW_DAYS
+from churn.training.calls import CALL_COLUMNS, FEWEST_CALLS, MOST_CALLS
 
 BATCH = 5_000
 Row = dict[str, Any]

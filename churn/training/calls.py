@@ -11,6 +11,7 @@ from sklearn.metrics import log_loss
 
 from churn import store
 from churn.core import features
+from churn.core.calls.saves import WINDOW_DAYS
 from churn.core.calls.why import LikelyWhy
 from churn.core.effects.demand import Demand, EffectInUse, staying_given_saved
 from churn.core.effects.effect import LOG_COLUMNS, ConcessionEffect
@@ -24,7 +25,6 @@ from churn.core.staying.survival import TenureCurve
 from churn.training.job import SEED, Job, Trained, must_help
 
 MOST_CONTACTS = 12_000
-WINDOW_DAYS = 90  # a call is a save when they are still here then
 MOST_CALLS = 50_000
 FEWEST_CALLS = 200
 DEMAND_CALLERS = 400

@@ -20,6 +20,7 @@ from churn import db, registry, store
 from churn.calls import escalations
 from churn.core import features
 from churn.core.calls import escalation
+from churn.core.calls.saves import WINDOW_DAYS
 from churn.core.leaving.fitted import Fitted, rebased
 from churn.core.trust import drift
 from churn.core.trust.drift import Bins
@@ -27,7 +28,7 @@ from churn.core.trust.trial import arms
 from churn.progress import Tell
 from churn.queries import query
 from churn.settings import Settings
-from churn.training.calls import MOST_CALLS, WINDOW_DAYS
+from churn.training.calls import MOST_CALLS
 
 Array = np.ndarray[Any, Any]
 

@@ -15,7 +15,9 @@ from churn.calls.callbacks import Candidate, Held, HoldsOne, NotHeld, Progress, 
 from churn.core import words
 from churn.core.calls.say import Opening
 from churn.core.language import current, mark, number, t, tn
+from churn.core.leaving.outlook import economics_of
 from churn.core.money import to_major
+from churn.policies.stored import policy_in_force
 from churn.ui.gate import Session
 from churn.ui.pieces import day_format, flags, heading, plain
 from churn.ui.reveal import number_to_ring
@@ -67,10 +69,12 @@ def _progress(session: Session, standing: Progress) -> None:
         parts.append(t("{n} stay", n=number(kept)))
     st.progress(done / max(done + waiting + standing.held, 1), text=" · ".join(parts))
     if standing.as_of is not None:
+        day = store.local_day(standing.as_of, session.company.time_zone)
         st.caption(
             t(
                 "Ranked by what a call may gain over not ringing, the offer and the call paid; modelled from scores of "
-                "{moment}, worth over 36 months.",
+                "{moment}, worth over {months} months.",
+                months=economics_of(policy_in_force(session.database, session.me), day).horizon_months,
                 moment=words.moment(standing.as_of, session.company.time_zone),
             )
         )

@@ -12,7 +12,7 @@ import streamlit as st
 from churn.core import words
 from churn.core.language import in_english, mark, number, t, tc, tn
 from churn.core.trust import charts_models as charts
-from churn.core.trust.data_profile import GAP_DAYS, RECENT_DAYS
+from churn.core.trust.data_profile import GAP_DAYS, JUMP_Z, LEAST_JUMP, LEAST_LATE, LEAST_RECENT_JUMP, RECENT_DAYS
 from churn.trust import data_reports
 from churn.trust.data_reports import Past, Profile
 from churn.ui.gate import Session
@@ -105,7 +105,8 @@ def _fresh(session: Session, profile: Profile) -> None:
     st.caption(
         t(
             "Newest row by its own date, up to the company's day. Usual gap: days from one day with rows to the next, "
-            "as it is 19 times in 20 over {n} days; late is more than twice that, at least two days.", n=GAP_DAYS,
+            "as it is 19 times in 20 over {n} days; late is more than twice that, at least {least} days.", n=GAP_DAYS,
+            least=LEAST_LATE,
         )
     )  # fmt: skip
     takeaway(session, "data", "freshness", in_english(_tables, profile))
@@ -178,8 +179,9 @@ def _empty(session: Session, profile: Profile, past: list[Past]) -> None:
     st.caption(
         t(
             "Counted over every row. Before: the profile of {when}. A column rings when its share is above the middle "
-            "of the last profiles by more than chance (z above 4), and by 2 points of all rows or 5 of the last days'.",
-            when=when,
+            "of the last profiles by more than chance (z above {z}), and by {points} points of all rows or {recent} of "
+            "the last days'.",
+            when=when, z=number(JUMP_Z), points=number(100 * LEAST_JUMP), recent=number(100 * LEAST_RECENT_JUMP),
         )
     )  # fmt: skip
     takeaway(session, "data", "empty-values", shown)

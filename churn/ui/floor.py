@@ -83,7 +83,7 @@ def _name(session: Session) -> None:
 def _ways_out(session: Session) -> None:
     """The right to leave, in seconds: for the team as a whole and one by one, ranking nobody."""
     heading(
-        t("Let go in the last 24 hours"),
+        t("Let go in the last {n} hours", n=HOURS),
         help=t("Seconds from a caller's first “cancel” to done, on the desk's clock."),
     )
     gone = floor.ways_out(session.database, session.me, team=session.me.team or "", hours=HOURS)

@@ -11,7 +11,7 @@ from churn.core import words
 from churn.core.language import in_english, mark, number, t
 from churn.core.trends.rates import FEWEST, wilson
 from churn.core.trust import charts_models as charts
-from churn.core.trust.model_judgement import group_in_words
+from churn.core.trust.model_judgement import FEWEST_EACH, FEWEST_ROWS, group_in_words
 from churn.core.trust.model_words import KINDS, PURPOSE, model_name, status_in_words
 from churn.trust import model_reports
 from churn.trust.model_reports import Version
@@ -135,7 +135,12 @@ def _groups(session: Session, shown: Version) -> None:
     cuts = list(dict.fromkeys(row["cut"] for row in rows))
     if not cuts:
         st.caption(
-            t("No group had 50 held-out customers with 5 of either outcome, or this kind is not judged by group.")
+            t(
+                "No group had {n} held-out customers with {each} of either outcome, or this kind is not judged by "
+                "group.",
+                n=FEWEST_ROWS,
+                each=FEWEST_EACH,
+            )
         )
         return
     cut = st.segmented_control(
@@ -169,7 +174,10 @@ def _groups(session: Session, shown: Version) -> None:
         },
     )  # fmt: skip
     held = t(
-        "Held-out customers of groups with 50 or more and 5 of either outcome; bars 95 % (Wilson), AUC 95 % (DeLong)."
+        "Held-out customers of groups with {n} or more and {each} of either outcome; bars 95 % (Wilson), AUC 95 % "
+        "(DeLong).",
+        n=FEWEST_ROWS,
+        each=FEWEST_EACH,
     )
     told = plain(told)
     by_chance = t("With many groups one in twenty falls outside by chance.")

@@ -6,10 +6,11 @@ import pandas as pd
 import streamlit as st
 
 from churn.core import words
+from churn.core.calls.saves import WINDOW_DAYS
 from churn.core.feature_names import name_of
 from churn.core.language import mark, number, t, tn
 from churn.core.trust import charts_models as charts
-from churn.core.trust.drift import DRIFTED, MOVED, chance_alone
+from churn.core.trust.drift import DRIFTED, FEWEST, MOVED, chance_alone
 from churn.core.trust.model_words import bin_in_words, grade_in_words
 from churn.trust.model_reports import Version
 from churn.ui.gate import Session
@@ -34,7 +35,8 @@ def show_drift(session: Session, shown: Version, drift: pd.DataFrame, by_day: pd
         st.info(
             t(
                 "Not measured: the nightly job (`python3 -m churn data`) measures models in use; effect is never "
-                "measured, as what it learns from settles 90 days later."
+                "measured, as what it learns from settles {days} days later.",
+                days=WINDOW_DAYS,
             )
             if shown.kind == "effect" or shown.status != "current"
             else t("Not measured yet: the nightly job does it, or `python3 -m churn data` now."),
@@ -127,7 +129,8 @@ def _bins(row: pd.Series) -> None:
     )  # fmt: skip
     st.caption(
         t(
-            "Index {psi}, {grade}. Words fewer than 10 customers have are 'any other'.",
+            "Index {psi}, {grade}. Words fewer than {n} customers have are 'any other'.",
+            n=FEWEST,
             psi=number(row["psi"], 3),
             grade=grade_in_words(row["grade"]),
         )

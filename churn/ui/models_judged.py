@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from churn.core import words
+from churn.core.calls.saves import WINDOW_DAYS
 from churn.core.language import mark, number, t
 from churn.core.trends.rates import FEWEST, wilson
 from churn.core.trust import charts_models as charts
@@ -227,7 +228,7 @@ def _effect(session: Session, connection: psycopg.Connection, shown: Version) ->
         offers = t("{n} with an offer", n=number(of.get("offers", 0)))
         _figure(t("Calls"), of.get("calls"), 0, offers, t("Settled calls it learned from."))
         _figure(t("Drawn by lot"), of.get("randomised"), 0, None, t("Whose amount a trial chose."))
-        _metric(t("Stayed"), _share(of.get("stayed")), None, t("Still here 90 days after."))
+        _metric(t("Stayed"), _share(of.get("stayed")), None, t("Still here {days} days after.", days=WINDOW_DAYS))
         stands, alike = 100 * of.get("naive_difference", 0), 100 * of.get("adjusted_difference", 0)
         _figure(t("As it stands"), stands, 1, t("points"), t("Offered less not offered."), is_signed=True)
         why = t(
@@ -242,7 +243,10 @@ def _effect(session: Session, connection: psycopg.Connection, shown: Version) ->
     found = model_reports.trial(connection)
     if found is None:
         st.info(
-            t("Nothing drawn by lot has settled yet: the nightly job measures calls once they are 90 days old."),
+            t(
+                "Nothing drawn by lot has settled yet: the nightly job measures calls once they are {days} days old.",
+                days=WINDOW_DAYS,
+            ),
             icon=":material/inbox:",
         )  # fmt: skip
         return

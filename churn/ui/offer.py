@@ -9,6 +9,7 @@ import streamlit as st
 from churn import ledger, offers
 from churn.casework import Card, Models
 from churn.core import words
+from churn.core.calls.saves import WINDOW_DAYS
 from churn.core.calls.similar import ALIKE
 from churn.core.language import mark, t
 from churn.core.money import show, to_major
@@ -82,15 +83,16 @@ def _similar(session: Session, card: Card, call: OnCall) -> None:
             said = offers.what_kept_similar(session.database, session.me, card, call.contact_reason, fault=call.fault)
             call.similar = (about, said)
     if call.similar is not None and call.similar[0] == about and call.similar[1]:
-        st.caption(plain(call.similar[1]), help=t(ALIKE))
+        st.caption(plain(call.similar[1]), help=t(ALIKE, days=WINDOW_DAYS))
 
 
 def _headline(made: Ladder) -> None:
     with st.container(key="say_yes"):
         limit = made.say_yes.limit
         told = t(
-            "Stays: still a customer 90 days after this call, given why they call. Worth: expected gain over "
-            "giving nothing, with its interval of 90 %. Costs: expected, once they stay."
+            "Stays: still a customer {days} days after this call, given why they call. Worth: expected gain over "
+            "giving nothing, with its interval of 90 %. Costs: expected, once they stay.",
+            days=WINDOW_DAYS,
         )
         if limit is not None and limit.reference:
             told = f"{told} {t('Limit: {reason} ({reference})', reason=limit.reason, reference=limit.reference)}"
@@ -100,14 +102,15 @@ def _headline(made: Ladder) -> None:
 def _rung(session: Session, call: OnCall, index: int, rung: Rung, *, is_first_above: bool) -> None:
     assert call.offer is not None  # noqa: S101 - only drawn with a ladder
     currency = call.offer.ladder.currency
-    what, act = st.columns([9, 2], vertical_alignment="center")
+    asks = rung.is_grant and rung.needs_approval
+    what, act = st.columns([5, 2] if asks else [9, 2], vertical_alignment="center")  # room for label and shortcut
     parts = " · ".join(t(PARTS.get(role, role)) for role in rung.roles)
     said = f"**{plain(rung.title)}** · {plain(parts)} · :small[{plain(rung.reason)}]"
     what.markdown(f"{said}  \n:small[{_numbers(rung, currency)}]", anchors=False)
     if not rung.is_grant or call.is_settled or call.is_closed or call.unsure is not None:
         return
     with act:
-        if rung.needs_approval:
+        if asks:
             st.button(
                 t("Ask a supervisor"),
                 key=f"up-{call.offer.decision_id}-{index}",

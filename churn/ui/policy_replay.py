@@ -12,7 +12,7 @@ from churn.core.language import mark, number, t
 from churn.core.policies.policy import Policy
 from churn.core.replay import charts_policy as charts
 from churn.core.replay.off_policy import ENOUGH, Estimate
-from churn.core.replay.policy_replay import Played, Replayed, escalations, group_in_words
+from churn.core.replay.policy_replay import FEWEST, Played, Replayed, escalations, group_in_words
 from churn.core.replay.replay_calls import Calls
 from churn.policies import policy_lab
 from churn.policies.stored import policy_in_force, policy_version
@@ -124,7 +124,7 @@ def _result(session: Session, found: Replayed) -> None:
         alt=t("Spend against retained margin at rising prices of budget, for the draft and today's policy."),
     )
     takeaway(session, "policy", "replay-frontier", found.frontier)
-    heading(t("Who gains and who loses"), help=t("The model's figures; groups of 30 calls or more."))
+    heading(t("Who gains and who loses"), help=t("The model's figures; groups of {n} calls or more.", n=FEWEST))
     figures = [name for name in found.segments.columns if name not in {"by", "value", "saves_change"}]
     groups = found.segments.round(dict.fromkeys(figures, 0)).assign(
         by=found.segments["by"].map(words.spoken),

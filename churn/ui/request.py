@@ -10,6 +10,7 @@ from typing import Any
 import streamlit as st
 
 from churn import ledger, offers
+from churn.core.calls.saves import WINDOW_DAYS
 from churn.core.calls.similar import ALIKE, PastCase
 from churn.core.grants import Headroom, Request
 from churn.core.language import current, mark, t
@@ -83,8 +84,9 @@ def show_request(session: Session, request: Request, budgets: Sequence[Headroom]
             _figures(held, currency),
             anchors=False,
             help=t(
-                "As on the agent's screen, modelled: stays, still a customer 90 days after the call; worth, expected "
-                "margin if they stay, with its 90 % interval; gain over giving nothing, the offer paid."
+                "As on the agent's screen, modelled: stays, still a customer {days} days after the call; worth, "
+                "expected margin if they stay, with its 90 % interval; gain over giving nothing, the offer paid.",
+                days=WINDOW_DAYS,
             ),
         )
         st.markdown(plain(_budget(request, budgets)), anchors=False)
@@ -94,7 +96,7 @@ def show_request(session: Session, request: Request, budgets: Sequence[Headroom]
 
 def _answers(session: Session, request: Request, *, has_keys: bool) -> None:
     currency, key = request.currency, request.approval_id
-    amount, reason, *buttons = st.columns([2, 3, 2, 2, 2], vertical_alignment="bottom")
+    amount, reason, *buttons = st.columns([4, 5, 4, 5, 4], vertical_alignment="bottom")
     amount.number_input(
         t("Counter ({currency})", currency=currency), 0.0, float(to_major(request.amount, currency)),
         float(to_major(min(request.own_limit, request.amount), currency)), step=5.0, key=f"amount-{key}",
@@ -155,7 +157,7 @@ def _nearest(nearest: Sequence[PastCase] | None, currency: str) -> None:
         kept = sum(case.is_kept for case in nearest)
         told = [_past(case, currency) for case in nearest]
         said = t("Nearest past cases: {kept} of {n} stayed", kept=kept, n=len(nearest))
-        st.markdown(f"**{said}**  \n" + "  \n".join(told), anchors=False, help=t(ALIKE))
+        st.markdown(f"**{said}**  \n" + "  \n".join(told), anchors=False, help=t(ALIKE, days=WINDOW_DAYS))
 
 
 def _past(case: PastCase, currency: str) -> str:

@@ -22,6 +22,7 @@ from churn.core.words import spoken
 from churn.operations import faults
 from churn.refusals import Busy, NotSignedIn, PersonUnknown, ReadOnly, RoleChanged, SessionEnded, Unconfirmed
 from churn.ui import connection, speech
+from churn.ui.pieces import plain
 from churn.web import identity
 
 GRANTS = "grants"  # where a tab keeps its session
@@ -156,7 +157,8 @@ def _picked(staff: list[records.Staff]) -> records.Staff:
     if not staff:
         raise NotHere(t("Nobody is in the staff list yet: `python3 -m churn staff` adds people."))
     names = {person.staff_id: f"{person.name} · {spoken(person.role)}" for person in staff}
-    before = st.session_state.get("person") or st.query_params.get("who")  # the page before, or the URL
+    asked = st.query_params.get("who")
+    before = st.session_state.get("person") or asked  # the page before, or the URL
     with st.sidebar:
         local, only = t("Local mode"), t("No sign-in, this machine only.")
         st.caption(f":orange-badge[:material/computer: {local}] {only}")
@@ -168,6 +170,13 @@ def _picked(staff: list[records.Staff]) -> records.Staff:
             key="who",
             on_change=_chosen,
         )
+        if asked and asked not in names:  # a link of somebody who left: never somebody else without a word
+            nobody = t(
+                "{asked} does not work here (any more). Until you choose, you are {name}.",
+                asked=plain(asked, 40),
+                name=plain(names[chosen]),
+            )
+            st.warning(nobody, icon=":material/person_off:")
     st.session_state["person"] = chosen
     return next(person for person in staff if person.staff_id == chosen)
 

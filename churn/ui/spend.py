@@ -10,7 +10,7 @@ import streamlit as st
 
 from churn import store
 from churn.core import words
-from churn.core.finance.pace import Forecast, pace
+from churn.core.finance.pace import FEWEST_DAYS, WEEKS, Forecast, pace
 from churn.core.language import ENGLISH, mark, number, speaking, t, tc, tn
 from churn.core.money import exponent, show, to_major
 from churn.finance import spend
@@ -133,7 +133,8 @@ def _budgets(session: Session, connection: psycopg.Connection, today: date) -> N
         t("Budgets of {month}", month=words.month(month)),
         help=t(
             "Pace: share spent over share of the month gone; above 1 is too fast. The month’s end is expected from "
-            "the last eight weeks by weekday, with an interval that nine in ten months fall into."
+            "the last {weeks} weeks by weekday, with an interval that nine in ten months fall into.",
+            weeks=WEEKS,
         ),
     )
     told = pd.DataFrame([_budget_row(budget, told, month, today) for budget, told in found])
@@ -167,7 +168,7 @@ def _alarm(budget: Budget, told: Forecast) -> str:
 
 def _budget_row(budget: Budget, told: Forecast | None, month: date, today: date) -> dict[str, object]:
     at = pace(budget.spent, budget.amount_limit, month, today)
-    ends = t("under two weeks seen") if told is None else t(
+    ends = t("under {n} days seen", n=FEWEST_DAYS) if told is None else t(
         "{middle} ({low} to {high})",
         **{end: show(round(getattr(told, end)), budget.currency) for end in ("middle", "low", "high")},
     )  # fmt: skip

@@ -10,6 +10,7 @@ import streamlit as st
 from churn.core import words
 from churn.core.finance.charts_spend import GIVES, givers_chart
 from churn.core.finance.crowding import crowding
+from churn.core.finance.likeness import FEWEST
 from churn.core.language import in_english, mark, number, t
 from churn.core.money import show
 from churn.finance import spend
@@ -135,7 +136,9 @@ def _likeness(session: Session, connection: psycopg.Connection) -> None:
         ),
     )
     rows, state = spend.likeness(connection), spend.state(connection)
-    if state is None or empty(rows, t("Fewer than 30 cases have a near-identical one: nothing can be said.")):
+    if state is None or empty(
+        rows, t("Fewer than {n} cases have a near-identical one: nothing can be said.", n=FEWEST)
+    ):
         return
     whole = rows.iloc[0]
     st.caption(

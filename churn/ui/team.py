@@ -11,7 +11,7 @@ import streamlit as st
 from churn.core import words
 from churn.core.language import mark, number, t, tn
 from churn.core.trends.charts_team import SAID, funnel_chart
-from churn.core.trends.wins import LONG_RUN, Topic
+from churn.core.trends.wins import LEAST_CALLS, LONG_RUN, PRIOR_CALLS, Topic
 from churn.trends import team
 from churn.ui.gate import Session
 from churn.ui.pieces import chart, heading, plain
@@ -167,8 +167,10 @@ def _topics(connection: psycopg.Connection, people: Sequence[team.Agent]) -> Non
     heading(
         t("Evidence by contact reason"),
         help=t(
-            "Saves above expected in 100 calls, with a 90 % interval, drawn to zero as by 20 more calls that went as "
-            "expected. Mastered: 15 calls or more and the whole interval above zero."
+            "Saves above expected in 100 calls, with a 90 % interval, drawn to zero as by {prior} more calls that went "
+            "as expected. Mastered: {least} calls or more and the whole interval above zero.",
+            prior=number(PRIOR_CALLS),
+            least=LEAST_CALLS,
         ),
     )
     if rows:

@@ -14,7 +14,7 @@ from churn.core.language import mark, number, t, tn
 from churn.core.voice import digest
 from churn.core.voice.bursts import RATE
 from churn.core.voice.charts_voice import reasons_chart, reasons_in_words, trend
-from churn.core.voice.problems import STATES
+from churn.core.voice.problems import LEAST_GROUP, STATES
 from churn.ui.gate import Session
 from churn.ui.pieces import chart, heading, plain
 from churn.ui.tables import show_table
@@ -113,11 +113,11 @@ def _rising(session: Session, asked: voice.Asked) -> None:
     if told:
         chart(reasons_chart(told, asked.bucket_days), alt=reasons_in_words(told))
         counted = t("Inbound contacts as coded, counted; the largest reasons of the period.")
-        hidden = t("Days on which a group has fewer than 10 customers are left out.")
+        hidden = t("Days on which a group has fewer than {n} customers are left out.", n=LEAST_GROUP)
         st.caption(f"{counted} {hidden}" if any(n is None for _, _, n in points) else counted)
     else:
         st.info(
-            t("No contacts to show: widen the filters. Groups under 10 customers are not told."),
+            t("No contacts to show: widen the filters. Groups under {n} customers are not told.", n=LEAST_GROUP),
             icon=":material/filter_alt:",
         )
     settled = [one for one in found if one.state in ("fixed", "dismissed")]

@@ -35,7 +35,7 @@ ACTS = {
     "fixed": mark("Fixed"),
     "dismissed": mark("Dismiss"),
 }
-OTHERS = mark("others, under 10 each")
+OTHERS = mark("others, under {n} each")
 EFFECT = mark(
     "Against the level before it was fixed: what would have come had it gone on. No experiment: it may have ended by "
     "itself."
@@ -120,12 +120,16 @@ def _who(session: Session, problem: voice.Problem, quotes: Sequence[voice.Quote]
         (regions, "region", t("region"), t("Customers affected by region.")),
         (plans, "plan", t("plan"), t("Customers affected by plan.")),
     ):
-        some = [{label: g.value or t(OTHERS), t("customers"): g.customers} for g in groups if g.dimension == dimension]
+        some = [
+            {label: g.value or t(OTHERS, n=LEAST_GROUP), t("customers"): g.customers}
+            for g in groups
+            if g.dimension == dimension
+        ]
         if some:
             with column:
                 show_table(pd.DataFrame(some), hide_index=True, alt=told)
     if not groups:
-        st.caption(t("Fewer than 10 customers: who they are is not told."))
+        st.caption(t("Fewer than {n} customers: who they are is not told.", n=LEAST_GROUP))
     if touched:
         _accounts(session, problem, touched)
     for quote in quotes[2:]:

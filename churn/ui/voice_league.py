@@ -10,6 +10,7 @@ import streamlit as st
 from churn.core import words
 from churn.core.language import number, t
 from churn.core.voice.league import CLASSES, QUADRANTS, Standing, avoidable
+from churn.core.voice.problems import LEAST_GROUP
 from churn.refusals import Refusal
 from churn.ui.gate import Session
 from churn.ui.tables import spoken
@@ -23,7 +24,7 @@ def show_worth_having(session: Session, asked: voice.Asked) -> None:
         rows = voice.standings(connection, asked)
     if not rows:
         st.info(
-            t("No contacts to rank: widen the filters. Groups under 10 customers are not told."),
+            t("No contacts to rank: widen the filters. Groups under {n} customers are not told.", n=LEAST_GROUP),
             icon=":material/filter_alt:",
         )
         return

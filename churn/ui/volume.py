@@ -229,7 +229,10 @@ def _staff(session: Session, read: Read) -> None:
     how = handling.get(str(queue))
     measured = how.handle_seconds if how else None
     if how is None or not how.calls_share:
-        st.info(t("No calls came to this queue in the last eight weeks: nobody to staff for."), icon=":material/info:")
+        st.info(
+            t("No calls came to this queue in the last {n} days: nobody to staff for.", n=volume.HANDLING_DAYS),
+            icon=":material/info:",
+        )
         return
     seconds = st.number_input(
         t("Handle time of a call, seconds"),
@@ -237,7 +240,7 @@ def _staff(session: Session, read: Read) -> None:
         14_400,
         round(measured or 300),
         key=f"handle-{queue}",
-        help=t("Measured on the calls of the last eight weeks.")
+        help=t("Measured on the calls of the last {n} days.", n=volume.HANDLING_DAYS)
         if measured
         else t("No call has an end: 300 is a guess."),
     )

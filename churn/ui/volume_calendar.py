@@ -12,7 +12,16 @@ import pandas as pd
 import streamlit as st
 
 from churn.core import words
-from churn.core.forecasting.volume_calendar import Ahead, brought, capacity_of, clash_of, extra_of, with_changes
+from churn.core.forecasting.volume_bands import AHEAD_DAYS
+from churn.core.forecasting.volume_calendar import (
+    WEEKS_TO_LOOK,
+    Ahead,
+    brought,
+    capacity_of,
+    clash_of,
+    extra_of,
+    with_changes,
+)
 from churn.core.forecasting.volume_day import SLOTS
 from churn.core.forecasting.volume_events import Kind
 from churn.core.language import mark, number, t, tn
@@ -24,7 +33,7 @@ from churn.ui.tables import show_table
 from churn.ui.takeaway import takeaway
 
 KINDS = ("campaign", "release", "price_rise", "bill_run", "maintenance", "letter")
-NO_CHANGES = mark("No change is planned for the next 90 days, neither by the company's own calendar nor here.")
+NO_CHANGES = mark("No change is planned for the next {days} days, neither by the company's own calendar nor here.")
 EXTRA_HELP = mark(
     "By what earlier changes of its kind brought for each customer reached, with the interval that holds nine of ten; "
     "modelled."
@@ -32,7 +41,9 @@ EXTRA_HELP = mark(
 AUDIENCE_HELP = mark("Customers it reaches: as stated, or counted from the subscriptions.")
 WITHIN_HELP = mark("Days until nine tenths of what its kind brings have come.")
 OVERLOAD_HELP = mark("Contacts the change adds above what the centre takes, over all its days, and the worst of them.")
-BETTER_HELP = mark("From two weeks before to six weeks after, the day with the least overload, which is in brackets.")
+BETTER_HELP = mark(
+    "From two weeks before to {weeks} weeks after, the day with the least overload, which is in brackets."
+)
 
 
 def show_calendar(session: Session, usual: Ahead, kinds: dict[str, Kind], changes: list[volume.Change]) -> None:
@@ -49,7 +60,7 @@ def show_calendar(session: Session, usual: Ahead, kinds: dict[str, Kind], change
         help=t("Unless you say: what is reached in one of twenty half-hours ahead without any change."),
     )
     if not changes:
-        st.info(t(NO_CHANGES), icon=":material/event_available:")
+        st.info(t(NO_CHANGES, days=AHEAD_DAYS), icon=":material/event_available:")
     else:
         rows = [
             _row(session, change, changes, usual, kinds, shares=shares, capacity=float(capacity)) for change in changes
@@ -87,7 +98,7 @@ def _planned_columns() -> dict[str, Any]:
         "extra contacts": column(t("extra contacts"), help=t(EXTRA_HELP)),
         "mostly within": column(t("mostly within"), help=t(WITHIN_HELP)),
         "overload": column(t("overload"), help=t(OVERLOAD_HELP)),
-        "better date": column(t("better date"), help=t(BETTER_HELP)),
+        "better date": column(t("better date"), help=t(BETTER_HELP, weeks=WEEKS_TO_LOOK)),
         "what to say": column(t("what to say"), width="medium"),
         "entered": t("entered"),
     }

@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from churn.core import words
+from churn.core.forecasting.volume_shapes import LAGS
 from churn.core.language import number, t, tn
 from churn.forecasting import volume
 from churn.ui.gate import Session
@@ -62,7 +63,8 @@ def show_league(session: Session) -> None:
         column_config={
             "owner": t("owner"), "changes": t("changes"),
             "extra contacts": st.column_config.NumberColumn(
-                t("extra contacts"), help=t("Above the usual days in the four weeks from the start, summed; modelled.")
+                t("extra contacts"),
+                help=t("Above the usual days in the {n} days from the start, summed; modelled.", n=LAGS),
             ),
             "at least": t("at least"), "at most": t("at most"),
             "changes with a shown effect": st.column_config.NumberColumn(
@@ -85,8 +87,9 @@ def show_league(session: Session) -> None:
     )  # fmt: skip
     st.caption(
         t(
-            "Extra over the usual days in the four weeks from the start, with the 90 % interval, cancels and "
-            "concessions likewise. “No evidence”: the interval holds zero. † Had claimed to have no impact."
+            "Extra over the usual days in the {n} days from the start, with the 90 % interval, cancels and "
+            "concessions likewise. “No evidence”: the interval holds zero. † Had claimed to have no impact.",
+            n=LAGS,
         )
     )
     takeaway(session, "volume", "past-changes", frame)

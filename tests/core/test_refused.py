@@ -31,7 +31,7 @@ def test_each_is_a_sentence_of_the_database(text: str) -> None:
         ("KL304", "In 365 days this customer may get KWD 90; KWD 1.250 of it is left.",
          "In 365 Tagen darf dieser Kunde 90\u00a0KWD bekommen; davon sind 1,250\u00a0KWD übrig."),
         ("KL305", "They had free_month on 3 March 2026; it may be given again after 365 days.",
-         "Gratismonat gab es am 3. März 2026; wieder möglich nach 365 Tagen."),
+         "Freimonat gab es am 3. März 2026; wieder möglich nach 365 Tagen."),
         ("KL402", "The request is countered; it cannot be approved any more.",
          "Die Anfrage ist schon mit Gegenvorschlag beantwortet; „freigegeben“ geht nicht mehr."),
         ("KL105", "As agent you may not do this; it takes: supervisor or leader.",

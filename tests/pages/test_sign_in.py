@@ -189,3 +189,22 @@ def test_a_read_that_took_too_long_is_said_as_such() -> None:
     page = AppTest.from_function(slow).run()
     assert faults.SLOW[:40] in page.warning[0].value.replace("\\", "")
     assert not page.error
+
+
+@pytest.mark.parametrize("who", ["ann", "nobody-[x](y)"])
+def test_a_link_of_somebody_who_does_not_work_here_says_so_and_who_is_shown_instead(
+    page: AppTest, owner: psycopg.Connection, who: str
+) -> None:
+    owner.execute("UPDATE desk.staff SET is_active = false WHERE staff_id = 'ann'")
+    page.secrets = {}
+    page.query_params["who"] = who
+    page.run()
+    shown_now = page.selectbox(key="who")
+    assert len(page.sidebar.warning) == 1
+    said = page.sidebar.warning[0].value.replace("\\", "")
+    assert said == f"{who} does not work here (any more). Until you choose, you are {shown_now.options[0]}."
+    page.run()
+    assert len(page.sidebar.warning) == 1  # a click elsewhere does not make them somebody else
+    page.selectbox(key="who").set_value("nor").run()
+    assert not page.sidebar.warning
+    assert page.query_params["who"] == "nor"

@@ -37,6 +37,7 @@ MOVES: dict[tuple[str, str], str] = {
 }
 """Where an act leads. What is not here is not possible."""
 BY_TIME = frozenset({"watchlist", "saved"})  # reached by the clock alone
+WINDOW_DAYS = 90  # after which models and past cases take a caller who is still here for a save
 LEAVING = {"voluntary": "leaves", "involuntary": "is_cut_off", "move": "moves"}
 
 

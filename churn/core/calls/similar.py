@@ -21,7 +21,7 @@ from churn.core.words import spoken
 
 ALIKE = mark(
     "Settled past calls most like this one in reason, plan, segment, tenure, bill, risk and worth. "
-    "Measured: who was still a customer after 90 days. It tells what happened, not what the offer caused."
+    "Measured: who was still a customer after {days} days. It tells what happened, not what the offer caused."
 )
 FEWEST = 3  # callers given the same, before the same is worth naming
 OTHER_KIND = 2.0  # standard deviations that another plan or another segment counts

@@ -11,6 +11,7 @@ import pandas as pd
 from churn.core.document import letters, table
 from churn.core.language import mark, number, t, tc, tn
 from churn.core.trends.rates import FEWEST, wilson
+from churn.core.trust.drift import MOVED
 from churn.core.trust.trial import Arm
 from churn.core.words import spoken
 
@@ -168,8 +169,9 @@ def looked_at(made_on: date, measured_on: date | None, moved: int) -> str:
     )
     away = tn(
         moved,
-        "{n} column has moved since training (PSI of 0.1 or more).",
-        "{n} columns have moved since training (PSI of 0.1 or more).",
+        "{n} column has moved since training (PSI of {moved} or more).",
+        "{n} columns have moved since training (PSI of {moved} or more).",
+        moved=number(MOVED, 1),
     )
     return f"{held} {away}"
 

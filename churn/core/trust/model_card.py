@@ -8,9 +8,10 @@ from datetime import date, datetime
 from typing import Any
 
 from churn.core.features import PROTECTED
-from churn.core.language import current, mark, t, tc, tn
+from churn.core.language import current, mark, number, t, tc, tn
 from churn.core.text import visible
 from churn.core.trust import held_out
+from churn.core.trust.drift import MOVED
 from churn.core.trust.model_words import PURPOSE, model_name, status_in_words
 from churn.core.trust.trial import Arm
 
@@ -172,7 +173,11 @@ def _limits(card: Card) -> Iterator[str]:
     yield "- " + t("A difference under one standard error is no win.")
     drifted = ", ".join(f"{_code(name)} ({_written(psi, '.2f')})" for name, psi in card.moved)
     if drifted:
-        yield "- " + t("Columns that have moved since training (PSI of 0.1 or more): {columns}.", columns=drifted)
+        yield "- " + t(
+            "Columns that have moved since training (PSI of {moved} or more): {columns}.",
+            moved=number(MOVED, 1),
+            columns=drifted,
+        )
     if card.kind == "survival":
         yield "- " + t("Customers seen at long tenures are few; past the end of the data the hazard stays what it was.")
     if card.kind == "effect":

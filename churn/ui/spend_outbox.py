@@ -105,7 +105,7 @@ def _row(session: Session, one: Late) -> dict[str, Any]:
     is_dead = one.state == "dead"
     return {
         "position": one.position, "entry_id": one.entry_id, "kind": words.spoken(one.kind),
-        "state": t(STATES["dead"][0]) if is_dead else t("tried again"), "attempts": one.attempts,
+        "state": t("given up") if is_dead else t("tried again"), "attempts": one.attempts,
         "next_at": None if is_dead else words.moment(one.next_at, session.company.time_zone),
         "last_error": why(one.last_error),
     }  # fmt: skip

@@ -96,8 +96,8 @@ def test_finance_sees_what_went_out_and_what_did_not_arrive(world: World) -> Non
     assert "2 rows were given up. The last error says why." in text
     assert "webhook is set up" not in text
     assert app.dataframe[0].value.astype(object).where(lambda rows: rows.notna(), None).values.tolist() == [
-        [1, entries[0], "grant", "Given up", 14, None, "answered 500"],
-        [3, entries[2], "grant", "Given up", 14, None, "the connection failed"],
+        [1, entries[0], "grant", "given up", 14, None, "answered 500"],
+        [3, entries[2], "grant", "given up", 14, None, "the connection failed"],
         [4, entries[3], "grant", "tried again", 3, "22 Nov 2026 18:05", "no answer in 10 s"],
     ]
     assert "C0" not in text

@@ -38,6 +38,20 @@ def _share(form: str, title: str) -> list[alt.Tooltip]:
     ]
 
 
+def _month_axis() -> alt.Axis:
+    """Months, each said once however few there are."""
+    return alt.Axis(format="%b %y", grid=False, tickCount="month")
+
+
+def _with_gaps(frame: pd.DataFrame) -> pd.DataFrame:
+    """month, said, rate, low, high of lines, and a row without figures where a line has no month: there it breaks."""
+    if frame.empty:
+        return frame
+    months = pd.date_range(frame["month"].min(), frame["month"].max(), freq="MS", name="month")
+    every = frame[["said"]].drop_duplicates().merge(months.to_frame(index=False), how="cross")
+    return every.merge(frame[["said", "month", "rate", "low", "high"]], how="left")
+
+
 def churn_by_month(
     rates: pd.DataFrame, *, is_grouped: bool, open_month: date | None = None, say: Callable[[str], str] = str
 ) -> Chart:
@@ -56,7 +70,7 @@ def churn_by_month(
     lines = list(names.values())
     scale = alt.Scale(domain=lines)
     pick = alt.selection_point(name=PICK, fields=["month", "line"], on="click", empty=False)
-    x = alt.X("month:T", title=None, axis=alt.Axis(format="%b %y", grid=False))
+    x = alt.X("month:T", title=None, axis=_month_axis())
     y = alt.Y("rate:Q", title=t("left in the month"), axis=alt.Axis(format=".1%"))
     colour = alt.Color("said:N", title=None, scale=scale, legend=_legend(columns=4))
     tip = [
@@ -65,7 +79,7 @@ def churn_by_month(
         alt.Tooltip("left:Q", format=",", title=t("customers who left")),
         alt.Tooltip("live:Q", format=",", title=t("live at the start")),
     ]  # fmt: skip
-    over, every = alt.Chart(frame[~frame["so_far"]]), alt.Chart(frame)
+    over, every = alt.Chart(_with_gaps(frame[~frame["so_far"]])), alt.Chart(frame)
     band = over.mark_area(opacity=0.08 if is_grouped else 0.15).encode(
         x=x, y=alt.Y("low:Q", title=t("left in the month")), y2="high:Q", color=colour
     )
@@ -214,12 +228,12 @@ def save_rates(rates: pd.DataFrame) -> Chart:
     frame = rates.assign(month=pd.to_datetime(rates["month"]), said=[measure_said(one) for one in rates["measure"]])
     order = list(dict.fromkeys(frame["said"]))
     pick = alt.selection_point(name=PICK, fields=["month"], on="click", empty=False)
-    x = alt.X("month:T", title=t("month of the call"), axis=alt.Axis(format="%b %y", grid=False))
+    x = alt.X("month:T", title=t("month of the call"), axis=_month_axis())
     scale = alt.Scale(domain=order)
     colour = alt.Color("said:N", title=None, scale=scale, legend=_legend(columns=4))
-    base = alt.Chart(frame)
-    band = base.mark_area(opacity=0.1).encode(x=x, y="low:Q", y2="high:Q", color=colour)
-    line = base.mark_line().encode(
+    lines, base = alt.Chart(_with_gaps(frame)), alt.Chart(frame)
+    band = lines.mark_area(opacity=0.1).encode(x=x, y="low:Q", y2="high:Q", color=colour)
+    line = lines.mark_line().encode(
         x=x, color=colour,
         y=alt.Y("rate:Q", title=t("of who came to cancel"), axis=alt.Axis(format="%"), scale=alt.Scale(zero=False)),
         strokeDash=alt.StrokeDash("said:N", legend=None, scale=alt.Scale(domain=order, range=DASHES)),

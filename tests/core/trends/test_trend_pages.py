@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import date
 from html.parser import HTMLParser
+from typing import Any
 
 import altair as alt
 import numpy as np
@@ -15,7 +16,7 @@ from churn.core.trends import charts_team, charts_trends, wins
 from churn.core.trends.curves import Table
 from churn.core.trends.drivers import compare
 from churn.core.trends.funnel import Funnel
-from churn.core.trends.rates import monthly
+from churn.core.trends.rates import monthly, saves
 from churn.core.trends.summary import Section, Tile, page
 
 
@@ -121,6 +122,31 @@ def test_a_month_that_is_not_over_is_a_mark_off_the_line() -> None:
         {row["month"][:7] for row in made["datasets"][layer["data"]["name"]]} for layer in made["layer"]
     ]  # band, line, marks
     assert months == [{"2026-01"}, {"2026-01"}, {"2026-01", "2026-02"}]
+
+
+def lines_of(made: dict[str, Any]) -> list[list[tuple[str, float | None]]]:
+    """Of each layer the months and rates of its first line, as the browser gets them."""
+    found = []
+    for layer in made["layer"]:
+        rows = made["datasets"][layer["data"]["name"]]
+        found.append([(row["month"][:7], row["rate"]) for row in rows if row["said"] == rows[0]["said"]])
+    return found
+
+
+def test_a_line_breaks_where_a_month_is_not_told() -> None:
+    """Nine came in February: a line drawn on to March would say what is not told."""
+    came = pd.DataFrame(
+        {
+            "month": [date(2026, 1, 1), date(2026, 2, 1), date(2026, 3, 1)], "window_days": 30, "came": [20, 9, 10],
+            "deflected": [10, 9, 4], "is_over": 0, "saved": 0,
+        }
+    )  # fmt: skip
+    told, broken = [("2026-01", 0.5), ("2026-03", 0.4)], [("2026-01", 0.5), ("2026-02", None), ("2026-03", 0.4)]
+    assert lines_of(charts_trends.save_rates(saves(came)).to_dict()) == [broken, broken, told]
+    left = pd.DataFrame({"month": came["month"], "live": came["came"], "voluntary": [10, 9, 4]})
+    rates = monthly(left.assign(involuntary=0, moved=0))
+    made = charts_trends.churn_by_month(rates[rates["how"] == "voluntary"], is_grouped=False).to_dict()
+    assert lines_of(made) == [broken, broken, told]
 
 
 def test_curves_end_where_fewer_than_ten_are_at_risk() -> None:

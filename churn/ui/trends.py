@@ -11,7 +11,7 @@ import streamlit as st
 from churn.core import words
 from churn.core.language import current, mark, number, t
 from churn.core.trends import charts_trends as charts
-from churn.core.trends.rates import FEWEST, HOW, at_risk, monthly, share, wilson
+from churn.core.trends.rates import FEWEST, HOW, at_risk, large_enough, monthly, share, wilson, with_others
 from churn.trends import trends
 from churn.trends.trends import Filter, Mark, State
 from churn.ui.gate import Session
@@ -174,8 +174,11 @@ def _risk(
 ) -> tuple[float, float, float] | None:
     rows = trends.risk(connection, narrowed)
     heading(t("Margin at risk next quarter"))
-    if rows.empty:
+    if rows.empty and narrowed.of_any_tenure == Filter():
         st.caption(t("No scores yet: `python3 -m churn score` makes them."))
+        return None
+    if rows["customers"].sum() < FEWEST:
+        st.info(t("Fewer than {n} customers with a score: widen the filters.", n=FEWEST), icon=":material/filter_alt:")
         return None
     judged = trends.held_out(connection)
     error = judged.relative_error if judged else 0.0
@@ -196,15 +199,15 @@ def _risk(
             moment=words.moment(state.as_of, session.company.time_zone), error=words.percent(error),
         )
     )  # fmt: skip
-    takeaway(session, "trends", "margin-at-risk", rows.drop(columns="variance"))
+    takeaway(session, "trends", "margin-at-risk", with_others(rows.drop(columns="variance")))
     return found
 
 
 def _predictions(session: Session, connection: psycopg.Connection) -> None:
     heading(t("Predicted and happened"))
     rows = trends.tenths(connection)
-    groups = _happened(rows) if len(rows) else _held_out(trends.held_out(connection))
-    if groups is None:
+    groups = _happened(large_enough(rows)) if len(rows) else _held_out(trends.held_out(connection))
+    if groups is None or groups.empty:
         st.caption(t("No model in use, and no prediction whose horizon is over."))
         return
     chart(
@@ -237,7 +240,7 @@ def _happened(rows: pd.DataFrame) -> pd.DataFrame:
 def _held_out(judged: trends.HeldOut | None) -> pd.DataFrame | None:
     if judged is None:
         return None
-    frame = pd.DataFrame([dict(group) for group in judged.groups]).rename(columns={"rows": "customers"})
+    frame = large_enough(pd.DataFrame([dict(group) for group in judged.groups]).rename(columns={"rows": "customers"}))
     low, high = wilson(frame["rate"] * frame["customers"], frame["customers"])
     return frame.assign(low=low, high=high, label=t("held out"))
 

@@ -180,6 +180,20 @@ def test_of_too_few_who_came_to_cancel_no_rate_is_shown(
     assert save_rates(kent) == {}
 
 
+def test_of_too_few_no_margin_at_risk_is_shown(
+    came: Settings, owner: psycopg.Connection, opened: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "No scores yet" in shown(page_of(came, monkeypatch, "lea").run())
+    owner.execute(
+        "INSERT INTO desk.trend_risk VALUES ('Fibre 500', 'Kent', 'unknown', 9, 1, 90, 10, 5), "
+        "('Fibre 500', 'Wales', 'unknown', 10, 1, 100, 20, 5)"
+    )
+    for regions, figures in (("Kent", []), ("Wales", ["1 of 10"])):
+        page = page_of(came, monkeypatch, "lea", regions=regions).run()
+        assert ("Fewer than 10 customers with a score" in shown(page)) == (not figures)
+        assert [metric.value for metric in page.metric][2:] == figures
+
+
 def test_before_the_night_tells_saves_apart_all_are_shown_and_none_of_a_group(
     came: Settings, owner: psycopg.Connection, opened: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -88,6 +88,22 @@ def measure_said(measure: str) -> str:
     return tn(int(days), "saved, {n} day", "saved, {n} days") if days else t("deflected")
 
 
+def large_enough(rows: pd.DataFrame) -> pd.DataFrame:
+    """Only the rows that are of FEWEST `customers` or more."""
+    return rows[rows["customers"] >= FEWEST]
+
+
+def with_others(rows: pd.DataFrame) -> pd.DataFrame:
+    """Groups by plan, region and segment of FEWEST `customers` or more, and the smaller ones added up as `others`.
+
+    Without `others` where even together they are fewer.
+    """
+    small = rows[rows["customers"] < FEWEST]
+    names = dict.fromkeys(("plan", "region", "segment"), "others")
+    others = pd.DataFrame([names | small.drop(columns=list(names)).sum().to_dict()], columns=rows.columns)
+    return pd.concat([large_enough(rows), large_enough(others)], ignore_index=True)
+
+
 def at_risk(rows: pd.DataFrame, *, relative_error: float, level: float = 0.9) -> tuple[float, float, float]:
     """Margin of the next quarter that may leave, with an interval: (middle, low, high).
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from churn.core.trends.cohorts import heat_map
 from churn.core.trends.curves import DAYS_A_MONTH, Table
-from churn.core.trends.rates import at_risk, monthly, relative_error, saves, wilson
+from churn.core.trends.rates import at_risk, monthly, relative_error, saves, wilson, with_others
 
 
 def test_wilson_is_the_published_interval() -> None:
@@ -68,6 +68,20 @@ def test_margin_at_risk_has_chance_and_the_models_error_in_its_interval() -> Non
     middle, low, high = at_risk(rows, relative_error=0.03)
     half = 1.6448536269514722 * math.sqrt(1600 + 30**2)
     assert (middle, low, high) == pytest.approx((1000, 1000 - half, 1000 + half))
+
+
+def test_groups_of_fewer_than_ten_are_one_group_of_others_and_nothing_is_lost() -> None:
+    rows = pd.DataFrame(
+        {
+            "plan": ["a", "a", "b"], "region": ["n", "s", "n"], "segment": "all", "customers": [10, 9, 4],
+            "margin": [5.0, 2.0, 1.5],
+        }
+    )  # fmt: skip
+    assert with_others(rows).to_numpy().tolist() == [
+        ["a", "n", "all", 10, 5.0], ["others", "others", "others", 13, 3.5],
+    ]  # fmt: skip
+    assert with_others(rows[rows["customers"] != 4]).to_numpy().tolist() == [["a", "n", "all", 10, 5.0]]
+    assert with_others(rows[:1]).to_numpy().tolist() == [["a", "n", "all", 10, 5.0]]
 
 
 def test_the_models_error_is_what_it_was_off_by_on_customers_it_had_not_seen() -> None:

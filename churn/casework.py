@@ -35,6 +35,7 @@ from churn.core.staying.survival import TenureCurve
 from churn.db import Database
 from churn.policies.stored import policy_in_force
 from churn.queries import query
+from churn.refusals import OtherOutcome
 
 NO_RISK_MODEL = mark("There is no risk model in use: facts only. An analyst makes one with python3 -m churn train.")
 MOST_WHY = 3
@@ -216,12 +217,19 @@ def note_cancel(database: Database, me: Session, case_id: str) -> None:
 
 
 def close_case(database: Database, me: Session, case_id: str, ending: Ending) -> float | None:
-    """Write down how a case ended, once; seconds from the first "cancel" to done, where it was cancelled."""
+    """Write down how a case ended, once; seconds from the first "cancel" to done, where it was cancelled.
+
+    The telephone system may have closed it before: what the agent says stands. The same said again changes nothing.
+    Raises OtherOutcome when it was said to have ended otherwise, or more than twelve hours ago.
+    """
     with database.transaction(me) as connection:
         row = connection.execute(
             query("customers", "close_case"), asdict(ending) | {"case_id": case_id, "staff_id": me.staff_id}
         ).fetchone()
-    return row[0] if row else None
+    if row is None or row[0] != ending.outcome:
+        raise OtherOutcome
+    seconds: float | None = row[1]
+    return seconds
 
 
 def scene_of(facts: records.CallerFacts, company: records.Company) -> Scene:

@@ -36,7 +36,8 @@ GRANT SELECT ON desk.scores, desk.model_versions TO keepline_agent, keepline_sup
 REVOKE SELECT ON desk.directory FROM keepline_agent, keepline_supervisor;           -- desk.find_customers searches it
 GRANT SELECT ON desk.cases TO keepline_agent, keepline_supervisor;
 REVOKE INSERT, UPDATE ON desk.cases FROM keepline_agent, keepline_supervisor;       -- desk.open_case opens one
-GRANT UPDATE (closed_at, contact_reason, fault, cancel_asked_at, cancelled_at, outcome, what_is_broken, would_recommend, referral)
+GRANT UPDATE (closed_at, agent_ended_at, contact_reason, fault, cancel_asked_at, cancelled_at, outcome, what_is_broken,
+              would_recommend, referral)
     ON desk.cases TO keepline_agent, keepline_supervisor;
 
 -- Models: the analyst and the administrator see them; promotion is a person's act.

@@ -391,7 +391,8 @@ CREATE TABLE desk.cases (
     -- What the telephone system says of it: its own id of the call, when it ended, the wrap-up code.
     contact_id      text CHECK (length(contact_id) BETWEEN 1 AND 128),
     call_ended_at   timestamptz,
-    wrap_up         text CHECK (length(wrap_up) <= 100)
+    wrap_up         text CHECK (length(wrap_up) <= 100),
+    agent_ended_at  timestamptz                 -- when the agent said how it ended: the telephone system may have closed it before
 );
 CREATE INDEX cases_staff ON desk.cases (staff_id, opened_at DESC);
 CREATE INDEX cases_contact ON desk.cases (contact_id) WHERE contact_id IS NOT NULL;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -23,7 +24,7 @@ from churn.db import Database
 from churn.gateway import act, rows_of
 from churn.operations.health import Health
 from churn.policies.stored import policy_in_force
-from churn.refusals import KeyReused
+from churn.refusals import KeyReused, OtherOutcome
 
 OPENED_BY = "api"
 WAITS, WAIT_SECONDS = 20, 0.1  # for the same request, sent a moment before
@@ -143,7 +144,8 @@ def close(database: Database, me: Session, case_id: UUID, asked: schemas.Outcome
     if _case(database, me, case_id) is None:
         raise not_there("case")
     claim(database, me, uuid5(case_id, "close"), "close", asked)
-    casework.close_case(database, me, str(case_id), Ending(**asked.model_dump()))
+    with suppress(OtherOutcome):
+        casework.close_case(database, me, str(case_id), Ending(**asked.model_dump()))
     found = _case(database, me, case_id)
     if found is None or found.outcome != asked.outcome:
         told = (found.outcome if found else None) or "without an outcome"

@@ -9,7 +9,7 @@ from churn.casework import Card, Ending
 from churn.core.language import mark, t
 from churn.core.words import duration
 from churn.core.words import plain as in_english
-from churn.refusals import Refusal
+from churn.refusals import OtherOutcome, Refusal
 from churn.ui.call import OnCall
 from churn.ui.gate import Session
 from churn.ui.pieces import UNANSWERED, unanswered
@@ -124,5 +124,8 @@ def _close(session: Session, card: Card, call: OnCall, how: Ending) -> None:
         call.seconds_to_leave = casework.close_case(session.database, session.me, card.case_id, how)
     except UNANSWERED as error:
         call.said = ("refused", f"{t('The case is not closed yet.')} {unanswered(error)}")
+        return
+    except OtherOutcome as refusal:
+        call.said = ("refused", str(refusal))
         return
     call.is_closed = True

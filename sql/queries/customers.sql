@@ -104,13 +104,24 @@ ORDER BY array_position(ARRAY['agent', 'supervisor', 'leader', 'finance', 'analy
 UPDATE desk.cases SET cancel_asked_at = coalesce(cancel_asked_at, now()) WHERE case_id = %(case_id)s AND staff_id = %(staff_id)s
 
 -- close_case --
--- How a case ended, in the agent's words; once.
-UPDATE desk.cases
-SET closed_at = now(), outcome = %(outcome)s, contact_reason = %(contact_reason)s, fault = %(fault)s,
-    what_is_broken = %(what_is_broken)s, would_recommend = %(would_recommend)s, referral = %(referral)s,
-    cancelled_at = CASE WHEN %(outcome)s = 'cancelled' THEN now() END
-WHERE case_id = %(case_id)s AND staff_id = %(staff_id)s AND closed_at IS NULL
-RETURNING extract(epoch FROM cancelled_at - cancel_asked_at)::float8 AS seconds_to_leave
+-- How a case ended, in the agent's words; once, and within twelve hours of what the telephone system said of it.
+WITH done AS (
+    UPDATE desk.cases
+    SET closed_at = coalesce(closed_at, now()), agent_ended_at = now(), outcome = %(outcome)s,
+        contact_reason = %(contact_reason)s, fault = %(fault)s, what_is_broken = %(what_is_broken)s,
+        would_recommend = %(would_recommend)s, referral = %(referral)s,
+        cancelled_at = CASE WHEN %(outcome)s = 'cancelled' THEN coalesce(cancelled_at, now()) END
+    WHERE case_id = %(case_id)s AND staff_id = %(staff_id)s AND agent_ended_at IS NULL
+        AND (closed_at IS NULL OR closed_at > now() - interval '12 hours')
+    RETURNING outcome, cancelled_at, cancel_asked_at
+),
+ended AS (
+    SELECT outcome, cancelled_at, cancel_asked_at FROM done
+    UNION ALL
+    SELECT outcome, cancelled_at, cancel_asked_at FROM desk.cases
+    WHERE case_id = %(case_id)s AND staff_id = %(staff_id)s AND NOT EXISTS (SELECT FROM done)
+)
+SELECT outcome, extract(epoch FROM cancelled_at - cancel_asked_at)::float8 AS seconds_to_leave FROM ended
 
 -- contact_reasons --
 -- The reasons of inbound contacts in the company's own words, the commonest first.

@@ -200,7 +200,7 @@ def test_a_case_is_closed_once_and_its_decisions_with_it(api: Api, ivr: Service)
 
 def test_a_case_closed_elsewhere_is_not_closed_otherwise(api: Api, ivr: Service) -> None:
     made = ivr.decide().json()
-    api.world.owner.execute("UPDATE desk.cases SET closed_at = now(), outcome = 'dropped'")
+    api.world.owner.execute("UPDATE desk.cases SET closed_at = now(), agent_ended_at = now(), outcome = 'dropped'")
     told = problem(ivr.send("PUT", f"/v1/cases/{made['case_id']}/outcome", {"outcome": "resolved"}), 409)
     assert told["detail"] == "The case was closed before, as dropped; nothing was changed."
     assert api.one("SELECT outcome FROM desk.cases") == "dropped"

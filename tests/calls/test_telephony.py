@@ -19,6 +19,7 @@ from churn.calls import telephony
 from churn.calls.phone import read_number
 from churn.calls.screen_pop import Asked, read_query
 from churn.calls.telephony import BadLink, CallEnded, LinkRefused, NoSuchOutcome
+from churn.casework import Ending, close_case
 from churn.operations import housekeeping
 from churn.refusals import (
     CallInTheFuture,
@@ -155,6 +156,28 @@ def test_a_wrap_up_closes_the_agents_case_and_keeps_the_call(world: World) -> No
     assert case_of(world, case_id) == (True, "resolved", "K-1", "resolved", True)
     audit = world.owner.execute("SELECT staff_id, subject, detail FROM desk.audit WHERE act = 'call_ended'").fetchall()
     assert audit == [("ann", str(case_id), {"event": "e-1", "outcome": "resolved"})]
+
+
+def test_what_the_agent_says_after_the_telephone_system_closed_the_case_stands(world: World) -> None:
+    case_id = world.case("ann", "C1")
+    telephony.take(world.database, ended())
+    says = Ending(outcome="cancelled", contact_reason="price", what_is_broken="the bill is wrong")
+    close_case(world.database, world["ann"], str(case_id), says)
+    close_case(world.database, world["ann"], str(case_id), says)  # a second click
+    kept = "SELECT outcome, what_is_broken, cancelled_at IS NOT NULL, wrap_up FROM desk.cases WHERE case_id = %s"
+    assert world.owner.execute(kept, [case_id]).fetchone() == ("cancelled", "the bill is wrong", True, "resolved")
+    with pytest.raises(OtherOutcome):
+        close_case(world.database, world["ann"], str(case_id), Ending(outcome="resolved"))
+    assert case_of(world, case_id)[1] == "cancelled"
+
+
+def test_what_the_agent_says_half_a_day_later_is_refused(world: World) -> None:
+    case_id = world.case("ann", "C1")
+    telephony.take(world.database, ended())
+    world.owner.execute("UPDATE desk.cases SET closed_at = closed_at - interval '12 hours 1 second'")
+    with pytest.raises(OtherOutcome):
+        close_case(world.database, world["ann"], str(case_id), Ending(outcome="cancelled"))
+    assert case_of(world, case_id)[1] == "resolved"
 
 
 def test_the_same_event_again_changes_nothing(world: World) -> None:

@@ -212,7 +212,7 @@ def test_files_are_the_same_whoever_takes_them(world: World, monkeypatch: pytest
 def test_models_are_judged_in_german(world: World) -> None:
     bins(world.owner, version(world.owner, metrics=METRICS, status="current"))
     app = page("models", "de")
-    assert {metric.label: metric.value for metric in app.metric}["Log-Verlust"] == f"{METRICS['log_loss']:.4f}".replace(
+    assert {metric.label: metric.value for metric in app.metric}["Log-Loss"] == f"{METRICS['log_loss']:.4f}".replace(
         ".", ","
     )
     assert "**Risiko**:" in texts(app)

@@ -132,7 +132,7 @@ def test_voice_volume_and_team_in_german(filled: Settings, monkeypatch: pytest.M
     figures = {metric.label: metric.value for metric in team.metric}
     assert figures == {
         "Gehalten": "160 von 200", "Bei diesen Anrufern erwartet": "130", "Über Erwartung je 100 Anrufe": "+7,5",
-        "Behaltene Marge je gegebene 1\u00a0£": "3\u00a0£", "Empfehlungen": "1 gemacht",
+        "Gehaltene Marge je gegebene 1\u00a0£": "3\u00a0£", "Empfehlungen": "1 gemacht",
     }  # fmt: skip
     assert "2 × eine Empfehlung" in texts(team)
 

@@ -166,11 +166,10 @@ def test_progress_tells_the_same_thing_once_a_second_and_when_it_is_complete(cap
     assert [line.split("  ")[-1] for line in lines] == ["1 of 3", "3 of 3"]
 
 
-def test_run_does_what_is_missing_in_order_and_the_second_time_nothing(
-    database: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_run_does_what_is_missing_in_order_and_the_last_time_nothing(
+    database: Settings, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     from churn import scoring, training
-    from churn.calls import callback_ranking, outcomes
 
     done: list[str] = []
     insert = """INSERT INTO desk.model_versions
@@ -190,37 +189,35 @@ def test_run_does_what_is_missing_in_order_and_the_second_time_nothing(
         with db.connect(settings, "batch") as connection:
             connection.execute(score)
 
-    def settle(settings: Settings, **_: object) -> None:
-        done.append("outcomes")
-        with db.connect(settings, "batch") as connection:
-            connection.execute(
-                "INSERT INTO desk.cancel_intents (customer_id, called_on, called_at, windows) "
-                "VALUES ('c1', '2026-11-01', now(), '{90}')"
-            )
+    def serve(_: object) -> int:
+        done.append("serve")
+        deadline = time.monotonic() + 120
+        while waits and not shared.state(database).has_night:
+            assert time.monotonic() < deadline, "the night beside the desk never passed"
+            time.sleep(0.2)
+        return 0
 
-    def fill(settings: Settings, **_: object) -> None:
-        done.append("callbacks")
-        with db.connect(settings, "batch") as connection:
-            connection.execute(
-                "INSERT INTO desk.callback_candidates (customer_id, as_of, lever, instrument, amount, currency, "
-                "p_without, p_with, worth, gain, gain_low, gain_high, policy_version) "
-                "VALUES ('c1', now(), 'credit', 'bill_credit', 0, 'GBP', 0.5, 0.6, 1, 1, 1, 1, 1)"
-            )
-
-    monkeypatch.setattr(outcomes, "settle", settle)
-    monkeypatch.setattr(callback_ranking, "fill", fill)
     monkeypatch.setattr(company, "DEMO_CUSTOMERS", 50)
-    monkeypatch.setattr(serving_commands, "serve", lambda _: done.append("serve") or 0)
+    monkeypatch.setattr(serving_commands, "serve", serve)
     monkeypatch.setattr(shared, "settings", lambda: database)
     monkeypatch.setattr(training, "train", train)
     monkeypatch.setattr(scoring, "score_everyone", score_everyone)
     asked = cli.read_arguments(["run", "--port", "0"])
-    assert (cli.obey(asked), done) == (0, ["train", "score", "outcomes", "callbacks", "serve"])
-    told = capsys.readouterr().out
-    assert "s  Spend: failed. Version 1: The model's bytes are not those" in told  # the app is served all the same
-    assert re.search("s  Seals: [0-9,]+ rows", told)
-    assert "s  Scores: " not in re.sub("Scores: done", "", told)  # just done: no step of this night
-    assert (cli.obey(asked), done[5:]) == (0, ["serve"])
+
+    waits = False  # whoever is at the desk leaves at once: the night is begun, and ends with the desk
+    assert (cli.obey(asked), done) == (0, ["train", "score", "serve"])
+    assert not shared.state(database).has_night
+    assert night_of(database) == []
+
+    waits = True
+    assert (cli.obey(asked), done[3:]) == (0, ["serve"])
+    assert shared.state(database).has_night
+    told = capfd.readouterr().out
+    assert "s  Spend: failed. Version 1: The model's bytes are not those" in told  # the others go on all the same
+    assert re.search("s  Data: [0-9,]+ rows", told)
+
+    assert (cli.obey(asked), done[4:]) == (0, ["serve"])
+    assert "The first night" not in capfd.readouterr().out
     with db.connect(database, "batch") as connection:
         assert connection.execute("SELECT count(*) FROM crm.customers").fetchone() == (50,)
 
@@ -253,6 +250,12 @@ def serving(database: Settings) -> Iterator[Callable[[], tuple[subprocess.Popen[
         app.wait()
         assert app.stdout is not None
         app.stdout.close()
+
+
+def night_of(company: Settings) -> list[str]:
+    """The processes that pass a night for this company."""
+    asked = ["pgrep", "-fa", f"churn --database {company.database} night"]
+    return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.splitlines()
 
 
 def fetch_warm(url: str) -> tuple[int, str]:

@@ -24,6 +24,7 @@ ARGUMENTS = [
     "--disable-component-update", "--no-first-run",
 ]  # fmt: skip
 PICTURES = PROJECT / "tests/screenshots"
+expect.set_options(timeout=30_000)  # a busy machine is slow, not wrong
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ class ChurnRisk(ClassifierMixin, BaseEstimator):
             if self.columns_.are_read_like(chosen.columns_):
                 for name in CHOSEN:
                     setattr(self, name, getattr(chosen, name))
-                self.design_ = Design(self.columns_, chosen.design_.derived, seed=self.seed)
+                self.design_: Design = Design(self.columns_, chosen.design_.derived, seed=self.seed)
                 self._fit_members(coded, target, tell)
             else:
                 self._learn(coded, target, groups, tell)

@@ -9,7 +9,7 @@ import streamlit as st
 
 from churn.core.language import mark, t
 from churn.core.trends import charts_trends as charts
-from churn.core.trends.rates import FEWEST, saves
+from churn.core.trends.rates import DEFLECTED, FEWEST, saves
 from churn.trends import trends
 from churn.trends.trends import Filter
 from churn.ui.gate import Session
@@ -20,9 +20,11 @@ from churn.ui.trends_lists import month_of, points, show_came
 if TYPE_CHECKING:
     import psycopg
 
+DEFLECTS = mark("Deflected: did not cancel on the call, over all who came.")
+NO_DEFLECTS = mark("Nobody is on record as having cancelled on the call, so there is no deflect rate.")
 HOW = mark(
-    "Deflected: did not cancel on the call, over all who came. Saved: still a customer when the window ended, over "
-    "those whose window is over; cut off and moved left out. Bands: 95 %, Wilson."
+    "Saved: still a customer when the window ended, over those whose window is over; cut off and moved left out. "
+    "Bands: 95 %, Wilson."
 )
 AS_OF_CALL = mark("Plan and tenure: when the day of the call began.")
 NOT_YET = mark(
@@ -41,7 +43,8 @@ def show_saves(session: Session, connection: psycopg.Connection, narrowed: Filte
         return found
     picked = chart(charts.save_rates(found), on_select="rerun", key="saves", alt=t("Deflect and save rates by month."))
     parts = [
-        t(HOW), t("Shown: {what}.", what=plain(narrowed.said)),
+        t(DEFLECTS if (found["measure"] == DEFLECTED).any() else NO_DEFLECTS), t(HOW),
+        t("Shown: {what}.", what=plain(narrowed.said)),
         t(AS_OF_CALL) if narrowed.plans or narrowed.tenures else "", t("Choose a point to see who they are."),
     ]  # fmt: skip
     st.caption(" ".join(filter(None, parts)))

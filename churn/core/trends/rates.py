@@ -57,12 +57,16 @@ def monthly(rows: pd.DataFrame, by: str | None = None, *, level: float = 0.95) -
     return long.sort_values(["month", "group", "how"], ignore_index=True)[columns]
 
 
+DEFLECTED = "deflected"
+
+
 def saves(rows: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
     """Deflect and save rates by month of the call: month, measure, callers, kept, rate, low, high.
 
     `rows`: month, window_days, came, deflected, is_over, saved. `deflected`: did not cancel on the call, over all who
     came to cancel. `saved, 30 days`: still a customer when the window ended, over those whose window is over, who was
-    cut off or moved away in it left out.
+    cut off or moved away in it left out. Where nobody at all is on record as having cancelled on the call, the records
+    do not tell how calls end, and there is no deflect rate.
     """
     summed = rows.groupby(["month", "window_days"])[["came", "deflected", "is_over", "saved"]].sum().reset_index()
     parts = [
@@ -70,7 +74,9 @@ def saves(rows: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
         for days, part in summed.groupby("window_days", sort=True)
     ]
     first = summed[summed["window_days"] == summed["window_days"].min()]
-    found = pd.concat([_measure(first, "deflected", "came", "deflected"), *parts], ignore_index=True)
+    if first["deflected"].sum() < first["came"].sum():
+        parts = [_measure(first, DEFLECTED, "came", "deflected"), *parts]
+    found = pd.concat(parts, ignore_index=True)
     low, high = wilson(found["kept"], found["callers"], level=level)
     return found.assign(rate=share(found["kept"], found["callers"]), low=low, high=high)
 

@@ -63,6 +63,14 @@ def test_save_rates_have_their_own_denominators() -> None:
     assert found["callers"].to_dict() == {"deflected": 40, "saved, 30 days": 40, "saved, 60 days": 38}
 
 
+def test_without_anybody_who_cancelled_on_the_call_there_is_no_deflect_rate() -> None:
+    rows = pd.DataFrame(
+        {"month": ["2026-01"], "window_days": [30], "came": [40], "deflected": [40], "is_over": [40], "saved": [20]}
+    )
+    assert saves(rows)["measure"].tolist() == ["saved, 30 days"]
+    assert saves(rows.assign(deflected=39))["measure"].tolist() == ["deflected", "saved, 30 days"]
+
+
 def test_margin_at_risk_has_chance_and_the_models_error_in_its_interval() -> None:
     rows = pd.DataFrame({"at_risk": [600.0, 400.0], "variance": [900.0, 700.0]})
     middle, low, high = at_risk(rows, relative_error=0.03)

@@ -59,7 +59,9 @@ PSYCOPG_ROOMS = (
     "churn/trust/drift_job.py",
     "churn/trust/model_reports.py",
     "churn/voice/voice.py",
+    "churn/voice/voice_counts.py",
     "churn/voice/voice_nights.py",
+    "churn/voice/voice_notes.py",
     "churn/voice/voice_problems.py",
 )
 PAGES_MAY_IMPORT = ("churn.ui", "churn.casework", "churn.store", "churn.core.charts", "churn.core.records")

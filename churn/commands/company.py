@@ -65,7 +65,7 @@ def import_files(asked: argparse.Namespace) -> int:
     """Files into `feed`; what could not be taken is told and kept."""
     from churn import db, scoring
     from churn.imports.loading import import_folder
-    from churn.imports.mapping import load_mapping
+    from churn.imports.parsing import load_mapping
 
     mapping = load_mapping(asked.mapping)
     settings, progress = shared.settings(), shared.Progress()

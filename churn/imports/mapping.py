@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Literal
 
-READY = Path(__file__).parent / "mappings"
 # What stands for "no value" where the column is not text. In text only the blank does: Ms Null and Mr Na exist.
 MISSING = ("", "NA", "N/A", "n/a", "#N/A", "NULL", "Null", "null", "NaN", "nan", "None", "none", "-", "?")
 AttributeType = Literal["number", "boolean", "text"]
@@ -147,22 +146,3 @@ class Mapping:
     sha256: str  # of the TOML file
     company: Company
     files: tuple[FileMapping, ...]
-
-
-def ready_mappings() -> list[str]:
-    """Names of the mappings that come with Keepline."""
-    return sorted(path.stem for path in READY.glob("*.toml"))
-
-
-def load_mapping(name_or_path: str | Path) -> Mapping:
-    """A ready mapping by name, or one from a TOML file. Raises MappingError with every problem."""
-    from churn.imports.parsing import parse_mapping  # noqa: PLC0415 - it needs the records above
-
-    name = str(name_or_path)
-    path = READY / f"{name}.toml" if name in ready_mappings() else Path(name)
-    if not path.is_file():
-        raise MappingError(
-            name,
-            [f"There is no such file, and no ready mapping of that name; ready are {', '.join(ready_mappings())}."],
-        )
-    return parse_mapping(path.stem, path.read_bytes())

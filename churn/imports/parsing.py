@@ -1,4 +1,4 @@
-"""A mapping's TOML text into records, collecting every problem on the way."""
+"""A mapping's TOML, ready or the company's own, into records, collecting every problem on the way."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hashlib
 import tomllib
 from collections.abc import Mapping as Dict
 from datetime import date, datetime, time, timedelta
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -27,6 +27,7 @@ from churn.imports.mapping import (
 )
 from churn.imports.tables import DATED, TABLES, Column
 
+READY = Path(__file__).parent / "mappings"
 DECIMALS = ("1,234.50", "1.234,50", "1 234,50", "1'234.50", "1234.50", "1234,50")
 # Each way to get a value, and what may stand beside it.
 WAYS: dict[str, frozenset[str]] = {
@@ -66,6 +67,23 @@ _TYPES: dict[str, tuple[type, str]] = {
     "decimal": (str, "a written amount"),
     "lookup": (dict, "a table with file, key and take"),
 }
+
+
+def ready_mappings() -> list[str]:
+    """Names of the mappings that come with Keepline."""
+    return sorted(path.stem for path in READY.glob("*.toml"))
+
+
+def load_mapping(name_or_path: str | Path) -> Mapping:
+    """A ready mapping by name, or one from a TOML file. Raises MappingError with every problem."""
+    name = str(name_or_path)
+    path = READY / f"{name}.toml" if name in ready_mappings() else Path(name)
+    if not path.is_file():
+        raise MappingError(
+            name,
+            [f"There is no such file, and no ready mapping of that name; ready are {', '.join(ready_mappings())}."],
+        )
+    return parse_mapping(path.stem, path.read_bytes())
 
 
 def parse_mapping(name: str, content: bytes) -> Mapping:

@@ -9,31 +9,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
-import numpy as np
 import psycopg
-from psycopg.types.json import Jsonb
 
 from churn import db, store
 from churn.core.records import Company
-from churn.core.voice import bursts, problems, topics
-from churn.core.voice.topics import Topic, Topics
+from churn.core.voice import bursts
 from churn.progress import Tell
 from churn.queries import query
 from churn.settings import Settings
+from churn.voice.voice_counts import Table
+from churn.voice.voice_notes import Read, read_notes
 from churn.voice.voice_problems import Found, Problems, sort_broken_notes
 
-Array = np.ndarray[Any, Any]
-SEED = 20240501
 LATE_DAYS = 3  # counted again: some systems hand contacts in late
 CHUNK_DAYS = 31
 BACKFILL_DAYS = 182  # nights tested by the first run
-NOTES_A_DAY = 400
-MOST_NOTES = 12_000  # to learn topics from
 TOPIC_NIGHTS = 7  # topics are learned anew every night: older nights are not asked of them
 FOR_TOPICS = 0.2  # of a night's level; codes have the rest
-LEAST_KEY = 0.2  # contacts a day: a part with fewer has no level of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +41,6 @@ class Ran:
         """One line for whoever ran it."""
         told = f"{self.days:,} days counted, {self.nights:,} nights tested, {len(self.found):,} problems found"
         return told + (f": {'; '.join(self.found[-3:])}" if self.found else "")
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """The sampled notes of the trailing weeks, each with the place of its topic (-1: none), and the topics with their
-    ids.
-    """
-
-    days: tuple[date, ...]
-    contacts: tuple[str, ...]
-    reasons: tuple[str | None, ...]
-    which: Array
-    topics: Topics
 
 
 def run(settings: Settings, *, progress: Tell) -> Ran:
@@ -116,28 +96,6 @@ def count_days(connection: psycopg.Connection, last: date, tell: Tell) -> Counte
     return Counted(done, first, last, tested)
 
 
-def read_notes(connection: psycopg.Connection, last: date, tell: Tell) -> Read | None:
-    """Topics of the trailing weeks' notes, kept under the names of before; None for too few notes."""
-    first = last - timedelta(days=bursts.HISTORY - 1)
-    asked = {"first": first, "last": last, "most": NOTES_A_DAY}
-    rows = connection.execute(query("voice", "sampled_notes"), asked).fetchall()
-    texts, reasons = [row[3] for row in rows], [row[2] for row in rows]
-    chosen = _spread(len(rows), MOST_NOTES)
-    fitted = topics.fit([texts[k] for k in chosen], [reasons[k] for k in chosen], seed=SEED)
-    if fitted is None:
-        return None
-    known = [
-        Topic(topic_id, name, words, 0.0)
-        for topic_id, name, words in connection.execute(query("voice", "topics")).fetchall()
-    ]
-    named = _kept(connection, topics.named_after(fitted, known), last)
-    which = named.assign(texts)
-    tell(f"voice: {len(rows):,} notes read, {len(named.topics)} topics")
-    _fill_topic_days(connection, rows, which, named)
-    days = tuple(row[0] for row in rows)
-    return Read(days, tuple(row[1] for row in rows), tuple(reasons), which, named)
-
-
 def test_nights(
     connection: psycopg.Connection, company: Company, counted: Counted, read: Read | None, tell: Tell
 ) -> tuple[int, list[str]]:
@@ -167,75 +125,6 @@ def test_nights(
     return nights, list(told.opened.values())
 
 
-class Table:
-    """Contacts by day and key, and which were above their level; what is found is added as the nights go by."""
-
-    def __init__(self, days: Sequence[date], names: Sequence[str], counts: Array) -> None:
-        self.first = days[0]
-        self.counts = counts
-        self.weekdays = np.array([day.weekday() for day in days])
-        scopes = [problems.scope_of(name) for name in names]
-        self.keys = bursts.Keys(
-            tuple(names),
-            np.array([scope.reason or scope.key for scope in scopes], dtype=object),
-            np.array([scope.region is None and scope.plan is None for scope in scopes], dtype=bool),
-        )
-        self.place = {name: k for k, name in enumerate(names)}
-        self.is_burst = np.zeros(counts.shape, dtype=bool)
-
-    @classmethod
-    def of_codes(cls, connection: psycopg.Connection, first: date, last: date) -> Table:
-        """Reasons as a whole, by region and by plan, with what earlier nights found."""
-        asked = {"first": first, "last": last}
-        rows = connection.execute(query("voice", "key_counts"), asked).fetchall()
-        table = cls.of_rows(rows, first, last)
-        for day, key in connection.execute(query("voice", "burst_days"), asked):
-            if key in table.place:
-                table.is_burst[(day - first).days, table.place[key]] = True
-        return table
-
-    @classmethod
-    def of_topics(cls, read: Read, first: date, last: date) -> Table:
-        """Topics of the sampled notes."""
-        counted: dict[tuple[date, str], int] = {}
-        for day, k in zip(read.days, read.which, strict=True):
-            if k >= 0 and first <= day <= last:
-                key = f"topic|{read.topics.topics[k].topic_id}"
-                counted[day, key] = counted.get((day, key), 0) + 1
-        return cls.of_rows([(day, key, n) for (day, key), n in counted.items()], first, last)
-
-    @classmethod
-    def of_rows(cls, rows: Sequence[tuple[date, str, int]], first: date, last: date) -> Table:
-        """From (day, key, contacts); keys with fewer than LEAST_KEY contacts a day are left out."""
-        days = [first + timedelta(days=k) for k in range((last - first).days + 1)]
-        total: dict[str, int] = {}
-        for _, key, n in rows:
-            total[key] = total.get(key, 0) + n
-        names = sorted(key for key, n in total.items() if n >= LEAST_KEY * len(days))
-        place = {name: k for k, name in enumerate(names)}
-        counts = np.zeros((len(days), len(names)), dtype=np.int64)
-        for day, key, n in rows:
-            if key in place:
-                counts[(day - first).days, place[key]] = n
-        return cls(days, names, counts)
-
-    def window(self, day: date) -> slice:
-        """The rows one night looks at, its own the last."""
-        at = (day - self.first).days
-        return slice(max(at + 1 - bursts.HISTORY, 0), at + 1)
-
-    def look(self, day: date, level: float) -> bursts.Night | None:
-        """Test one day; None where the table does not reach back far enough to know a level."""
-        rows = self.window(day)
-        if rows.stop - rows.start < bursts.LEAST_DAYS or not len(self.keys.names):
-            return None
-        night = bursts.look(
-            self.counts[rows], self.weekdays[rows], self.keys, self.is_burst[rows], level=level
-        )  # fmt: skip
-        self.is_burst[rows.stop - 1] = night.goes_on
-        return night
-
-
 def _write_night(connection: psycopg.Connection, day: date, level: float, nights: Sequence[bursts.Night]) -> None:
     smallest = min((float(night.p_values.min()) for night in nights if len(night.p_values)), default=None)
     connection.execute(
@@ -248,44 +137,3 @@ def _write_night(connection: psycopg.Connection, day: date, level: float, nights
             "found": int(sum(night.found.sum() for night in nights)),
         },
     )
-
-
-def _kept(connection: psycopg.Connection, named: Topics, day: date) -> Topics:
-    """The topics with an id each: those known before keep theirs."""
-    kept = []
-    for topic in named.topics:
-        words = Jsonb(dict(topic.words))
-        if topic.topic_id is None:
-            row = connection.execute(
-                query("voice", "add_topic"), {"name": topic.name, "words": words, "day": day}
-            ).fetchone()
-            kept.append(Topic(row[0] if row else None, topic.name, topic.words, topic.share))
-        else:
-            asked = {"words": words, "day": day, "topic_id": topic.topic_id}
-            connection.execute(query("voice", "keep_topic"), asked)
-            kept.append(topic)
-    return Topics(tuple(kept), named.vocabulary, named.weights, named.factors)
-
-
-def _fill_topic_days(
-    connection: psycopg.Connection, rows: Sequence[tuple[Any, ...]], which: Array, named: Topics
-) -> None:
-    sampled: dict[date, int] = {}
-    contacts: dict[date, int] = {}
-    notes: dict[tuple[date, int], int] = {}
-    for (day, _, _, _, of_day), k in zip(rows, which, strict=True):
-        sampled[day] = sampled.get(day, 0) + 1
-        contacts[day] = of_day
-        if k >= 0:
-            notes[day, k] = notes.get((day, k), 0) + 1
-    if not sampled:
-        return
-    connection.execute(query("voice", "forget_topic_days"), {"first": min(sampled), "last": max(sampled)})
-    with connection.cursor().copy(query("voice", "fill_topic_days")) as copy:
-        for (day, k), n in notes.items():
-            copy.write_row((day, named.topics[k].topic_id, n, sampled[day], contacts[day]))
-
-
-def _spread(n: int, most: int) -> list[int]:
-    """At most so many places of n, evenly spread and always the same."""
-    return list(range(n)) if n <= most else np.linspace(0, n - 1, most).astype(int).tolist()

@@ -22,7 +22,8 @@ from churn.core.voice.topics import Topics
 from churn.queries import query
 
 if TYPE_CHECKING:
-    from churn.voice.voice_nights import Read, Table
+    from churn.voice.voice_counts import Table
+    from churn.voice.voice_notes import Read
 
 LEAD_DAYS = 14  # shown before a problem began
 CHANGE_DAYS = 3  # a change event so many days before may explain a burst

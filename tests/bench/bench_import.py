@@ -21,7 +21,8 @@ import psycopg
 
 from churn import db
 from churn.imports.loading import import_folder
-from churn.imports.mapping import Mapping, load_mapping
+from churn.imports.mapping import Mapping
+from churn.imports.parsing import load_mapping
 from churn.postgres.server import release_server
 from churn.settings import read_settings
 

@@ -9,7 +9,8 @@ from typing import Any
 import psycopg
 
 from churn.imports.loading import import_folder
-from churn.imports.mapping import Mapping, load_mapping
+from churn.imports.mapping import Mapping
+from churn.imports.parsing import load_mapping
 from churn.imports.taking import FileReport
 
 SUBSCRIBERS = "Id,Name,Phone,Joined,Price,Tier"

@@ -17,7 +17,7 @@ from churn import db
 from churn.imports import loading
 from churn.imports.company import OtherCompany
 from churn.imports.loading import ImportBusy, import_folder
-from churn.imports.mapping import load_mapping
+from churn.imports.parsing import load_mapping
 from churn.settings import PROJECT, Settings
 from tests.imports.small import CONTACTS, GOOD_CONTACT, GOOD_SUBSCRIBER, SUBSCRIBERS, Small, csv_row
 
@@ -259,7 +259,7 @@ from pathlib import Path
 from churn import db
 from churn.imports import reading
 from churn.imports.loading import import_folder
-from churn.imports.mapping import load_mapping
+from churn.imports.parsing import load_mapping
 from churn.settings import read_settings
 
 def progress(name, done, total):

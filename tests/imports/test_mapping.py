@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from churn.imports.mapping import MappingError, load_mapping
+from churn.imports.mapping import MappingError
+from churn.imports.parsing import load_mapping
 from tests.imports.small import COMPANY, FILES
 
 GOOD = COMPANY.format(currency="GBP") + FILES.format(decimal="1,234.50")

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from churn.imports.loading import import_folder
-from churn.imports.mapping import load_mapping, ready_mappings
+from churn.imports.parsing import load_mapping, ready_mappings
 
 # file: read, accepted, set aside, unmatched
 ACCOUNTS = {

@@ -131,24 +131,14 @@ def room_breaches(source: str, tree: ast.AST, package: str, rooms: tuple[str, ..
 
 
 def module_graph(trees: dict[str, ast.Module]) -> dict[str, set[str]]:
-    """Which of our modules each of our modules needs in order to be imported: imports within functions come later."""
+    """Which of our modules each of our modules needs, at once, later in a function, or for its types only."""
     names = {source.removesuffix(".py").removesuffix("/__init__").replace("/", "."): source for source in trees}
     graph: dict[str, set[str]] = {}
     for name, source in names.items():
-        tree = trees[source]
-        typing_only = is_typing_only(tree)
-        inside = {
-            inner.lineno
-            for node in ast.walk(tree)
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-            for inner in ast.walk(node)
-            if isinstance(inner, ast.Import | ast.ImportFrom)
-        }
         needed = set()
-        for line, imported in imports_of(tree):
-            if line not in typing_only | inside:
-                found = imported if imported in names else imported.rpartition(".")[0]
-                needed |= {found} & names.keys() - {name}
+        for _, imported in imports_of(trees[source]):
+            found = imported if imported in names else imported.rpartition(".")[0]
+            needed |= {found} & names.keys() - {name}
         graph[name] = needed
     return graph
 

@@ -16,6 +16,7 @@ from churn.settings import PROJECT, Settings
 from churn.ui.gate import Session
 from churn.ui.takeaway import written_down
 from tests.ledger_world import World, build
+from tests.pages.conftest import OpenPage
 
 
 @pytest.fixture
@@ -29,13 +30,8 @@ def world(database: Settings, owner: psycopg.Connection) -> Iterator[World]:
 
 
 @pytest.fixture
-def page(database: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
-    monkeypatch.setenv("KEEPLINE_DATABASE", database.database)
-    st.cache_resource.clear()
-    app = AppTest.from_file(str(PROJECT / "pages/audit.py"), default_timeout=60)
-    app.query_params["who"] = "adi"
-    yield app
-    st.cache_resource.clear()
+def page(open_page: OpenPage) -> AppTest:
+    return open_page("audit", "adi")
 
 
 def said(page: AppTest) -> str:

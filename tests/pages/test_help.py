@@ -7,12 +7,12 @@ from typing import Any
 
 import psycopg
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from churn import db
-from churn.settings import PROJECT, Settings
+from churn.settings import Settings
 from tests.ledger_world import World, add_office, build
+from tests.pages.conftest import OpenPage
 from tests.pseudo import in_brackets, unsaid
 
 PEOPLE = {
@@ -39,21 +39,8 @@ def world(database: Settings, owner: psycopg.Connection) -> Iterator[World]:
 
 
 @pytest.fixture
-def pages(database: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.setenv("KEEPLINE_DATABASE", database.database)
-    st.cache_resource.clear()
-    st.cache_data.clear()
-
-    def of(who: str, **state: str) -> AppTest:
-        app = AppTest.from_file(str(PROJECT / "pages/help.py"), default_timeout=60)
-        app.query_params["who"] = who
-        for name, value in state.items():
-            app.query_params[name] = value
-        return app.run()
-
-    yield of
-    st.cache_resource.clear()
-    st.cache_data.clear()
+def pages(open_page: OpenPage) -> OpenPage:
+    return lambda who, **state: open_page("help", who, **state).run()
 
 
 def said(page: AppTest) -> str:

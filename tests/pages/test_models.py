@@ -7,14 +7,14 @@ from typing import Any
 
 import psycopg
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from churn import db, registry
-from churn.settings import PROJECT, Settings
+from churn.settings import Settings
 from churn.ui.models import VIEWS
 from tests.ledger_world import World, add_office, build
 from tests.model_world import METRICS, NIGHTS, bins, version
+from tests.pages.conftest import OpenPage
 
 PEOPLE = {
     "lea": "leader",
@@ -37,20 +37,13 @@ def world(database: Settings, owner: psycopg.Connection) -> Iterator[World]:
 
 
 @pytest.fixture
-def pages(database: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.setenv("KEEPLINE_DATABASE", database.database)
-    st.cache_resource.clear()
-
+def pages(open_page: OpenPage) -> OpenPage:
     def of(who: str, page: str = "models", **asked: str) -> AppTest:
         if "view" in asked:  # the URL names a choice by what it is called
             asked["view"] = VIEWS[asked["view"]]
-        app = AppTest.from_file(str(PROJECT / f"pages/{page}.py"), default_timeout=60)
-        for name, value in {"who": who, **asked}.items():
-            app.query_params[name] = value
-        return app.run()
+        return open_page(page, who, **asked).run()
 
-    yield of
-    st.cache_resource.clear()
+    return of
 
 
 def said(page: AppTest) -> str:

@@ -7,7 +7,6 @@ from typing import Any
 
 import psycopg
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from churn import db
@@ -15,6 +14,7 @@ from churn.core.sources import Chosen
 from churn.crm import sources
 from churn.settings import PROJECT, Settings
 from tests.ledger_world import World, build
+from tests.pages.conftest import OpenPage
 
 PEOPLE = {"lea": "leader", "finn": "finance", "ann": "agent", "nor": "supervisor"}
 
@@ -29,17 +29,8 @@ def world(database: Settings, owner: psycopg.Connection) -> Iterator[World]:
 
 
 @pytest.fixture
-def pages(database: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.setenv("KEEPLINE_DATABASE", database.database)
-    st.cache_resource.clear()
-
-    def of(who: str) -> AppTest:
-        app = AppTest.from_file(str(PROJECT / "pages/sources.py"), default_timeout=60)
-        app.query_params["who"] = who
-        return app.run()
-
-    yield of
-    st.cache_resource.clear()
+def pages(open_page: OpenPage) -> OpenPage:
+    return lambda who: open_page("sources", who).run()
 
 
 def tables(world: World, *names: str) -> None:

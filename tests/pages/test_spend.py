@@ -7,14 +7,14 @@ from pathlib import Path
 
 import psycopg
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from churn import db, ledger
 from churn.core.finance.applied import BillingMapping
 from churn.finance import billing, spend_job
-from churn.settings import PROJECT, Settings
+from churn.settings import Settings
 from tests.ledger_world import OCTOBER, World, give_in_october, populate
+from tests.pages.conftest import OpenPage
 
 
 @pytest.fixture
@@ -32,13 +32,8 @@ def world(database: Settings, owner: psycopg.Connection) -> Iterator[World]:
 
 
 @pytest.fixture
-def page(database: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
-    monkeypatch.setenv("KEEPLINE_DATABASE", database.database)
-    st.cache_resource.clear()
-    app = AppTest.from_file(str(PROJECT / "pages/spend.py"), default_timeout=60)
-    app.query_params["who"] = "finn"
-    yield app
-    st.cache_resource.clear()
+def page(open_page: OpenPage) -> AppTest:
+    return open_page("spend", "finn")
 
 
 def said(page: AppTest) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.sync.client import connect
 
 KEPT_RUNS = 2  # how long the browser keeps a large message, as Streamlit's `global.maxCachedMessageAge` says
@@ -88,7 +88,7 @@ class Tab:
                 open_timeout=WAIT_SECONDS,
                 close_timeout=1,
             ))  # fmt: skip
-        except (OSError, ConnectionClosed) as gone:
+        except (OSError, ConnectionClosed, InvalidHandshake) as gone:
             raise Lost(str(gone)) from gone
 
     def close(self) -> None:

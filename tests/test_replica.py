@@ -34,11 +34,16 @@ def replica(desk: Settings) -> Iterator[Settings]:
         subprocess.run([binaries / command, *arguments], check=True, capture_output=True, **as_user(user))
 
     data, log = folder / "data", folder / "log"
-    run("pg_basebackup", "-D", data, "-h", desk.socket_folder, "-U", "postgres", "-R", "-c", "fast")
+    # With a slot the server keeps what the copy has not fetched yet, however much other tests write meanwhile.
+    slot = f"copy_{os.getpid()}"
+    made = ("-D", data, "-h", desk.socket_folder, "-U", "postgres", "-R", "-c", "fast", "-C", "-S", slot)
+    run("pg_basebackup", *made)
     options = f"-c unix_socket_directories={folder} -c listen_addresses='' -c max_connections=200"
     run("pg_ctl", "-D", data, "-l", log, "-w", "-o", options, "start")
     yield replace(desk, replica_url=psycopg.conninfo.make_conninfo(host=str(folder), user="keepline"))
     run("pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+    with psycopg.connect(embedded_conninfo(desk, "postgres", "postgres"), autocommit=True) as owner:
+        owner.execute("SELECT pg_drop_replication_slot(%s)", [slot])
     shutil.rmtree(folder)
 
 

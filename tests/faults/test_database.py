@@ -90,7 +90,7 @@ def test_a_slow_read_is_given_up_and_said(world: World, monkeypatch: pytest.Monk
     session, began = world["ann"], time.monotonic()
     with pytest.raises(psycopg.errors.QueryCanceled) as slow, world.database.transaction(session) as connection:
         connection.execute("SELECT pg_sleep(10)")
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 9  # it would have slept for ten
     assert faults.sentence_of(slow.value) == faults.SLOW
     with world.database.transaction(session) as connection:  # and the connection is good again
         assert connection.execute("SHOW statement_timeout").fetchone() == ("200ms",)

@@ -112,7 +112,7 @@ def test_a_search_finds_by_what_a_name_begins_with_and_by_nothing_else(
     began = time.monotonic()
     with pool.transaction(ann) as connection:
         matches = store.search(connection, typed)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20  # what is typed must not hang it
     assert [match.customer_id for match in matches] == found
     assert owner.execute("SELECT count(*) FROM desk.directory").fetchone() == (2,)
 

@@ -281,6 +281,7 @@ def line(world: World, database: Settings, tmp_path: Path) -> Iterator[tuple[Lin
     wire = Line(str(database.socket_folder / ".s.PGSQL.5432"), tmp_path)
     pool = psycopg.conninfo.make_conninfo(host=str(tmp_path), dbname=database.database, user=db.LOGIN)
     desk = db.Database(ConnectionPool(pool, min_size=1, max_size=4, timeout=1.0, open=True))
+    desk.pool.wait(60)  # else the answer that is lost could be one to the pool's own connecting
     yield wire, World(desk, world.owner, world.version, world.sessions)
     desk.close()
     wire.close()

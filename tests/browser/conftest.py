@@ -92,6 +92,7 @@ def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
 
 def settled(page: Page) -> None:
     """Wait until the run has ended and nothing on screen is stale."""
+    expect(page.locator("[data-test-script-state=notRunning]")).to_be_attached(timeout=60_000)
     expect(page.locator('[data-testid="stStatusWidget"]')).to_have_count(0, timeout=30_000)
     expect(page.locator("[data-stale=true]")).to_have_count(0, timeout=30_000)
 

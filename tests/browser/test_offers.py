@@ -240,6 +240,7 @@ def test_from_search_to_given_by_keyboard_alone(line: Line) -> None:
     tab_to(page, "Why they call")
     keys.type("cancel")
     keys.press("Enter")
+    expect(page.get_by_text("What would have to be different for you to stay?")).to_be_visible()  # asked of who cancels
     settled(page)
     tab_to(page, "ours")
     keys.press("Space")

@@ -90,12 +90,13 @@ def _fitted(
     job: Job, frame: pd.DataFrame, outcome: np.ndarray[Any, Any], *, like: ChurnRisk | None = None
 ) -> ChurnRisk:
     estimator = ChurnRisk(monotone=MONOTONE, seed=SEED)
-    # A customer at several instants stays on one side of an inner fold.
-    asked = {
-        "progress": lambda share, what: job.tell(f"escalation: {share:4.0%} {what}"),
-        "groups": frame.index.get_level_values(features.KEYS[0]),
-    }
-    estimator = estimator.fit_like(like, frame, outcome, **asked) if like else estimator.fit(frame, outcome, **asked)
+    estimator.fit(
+        frame,
+        outcome,
+        progress=lambda share, what: job.tell(f"escalation: {share:4.0%} {what}"),
+        groups=frame.index.get_level_values(features.KEYS[0]),  # a customer at several instants stays on one side
+        like=like,
+    )
     about = tuple(f"The column {name} alone gives nearly all" for name in KNOWN_AT_ONCE)
     grave = [said for said in estimator.suspicions_ if not said.startswith(about)]
     if grave:

@@ -149,11 +149,13 @@ def _fitted(
 ) -> ChurnRisk:
     estimator = ChurnRisk(monotone=features.MONOTONE, seed=SEED)
     # One customer at several landmarks stays on one side of an inner fold.
-    asked = {
-        "progress": lambda share, what: tell(f"risk: {share:4.0%} {what}"),
-        "groups": frame.index.get_level_values("customer_id"),
-    }
-    estimator = estimator.fit_like(like, frame, outcome, **asked) if like else estimator.fit(frame, outcome, **asked)
+    estimator.fit(
+        frame,
+        outcome,
+        progress=lambda share, what: tell(f"risk: {share:4.0%} {what}"),
+        groups=frame.index.get_level_values("customer_id"),
+        like=like,
+    )
     if estimator.suspicions_:
         raise LeakSuspected(estimator.suspicions_)
     return estimator

@@ -62,40 +62,26 @@ class ChurnRisk(ClassifierMixin, BaseEstimator):
         self.min_rows = min_rows
         self.min_each = min_each
 
-    def fit(self, X: pd.DataFrame, y: Any, progress: Progress | None = None, groups: Any = None) -> Self:
+    def fit(
+        self, X: pd.DataFrame, y: Any, progress: Progress | None = None, groups: Any = None, *, like: Self | None = None
+    ) -> Self:
         """Learn from (n, p) raw columns and n outcomes of two kinds.
 
         `progress`, if given, is called with the share done (0 to 1) and what is being done. `groups`, if given, are n
-        ids: rows of one id, such as a customer at several dates, are never on both sides of an inner fold.
+        ids: rows of one id, such as a customer at several dates, are never on both sides of an inner fold. `like`: a
+        fitted one whose derived columns, blend and rounds are kept, so that nothing is chosen twice; where these rows
+        have other columns, or columns to be read in another way, all of it is chosen anew.
         Raises NotEnoughData for too few rows or outcomes; ValueError where X or y cannot be read.
         """
         tell = progress or _silent
         target = self._read_target(X, y)
         with one_thread():
             coded = self._read_columns(X, tell)
-            self._learn(coded, target, groups, tell)
-        tell(1.0, "done")
-        return self
-
-    def fit_like(
-        self, chosen: ChurnRisk, X: pd.DataFrame, y: Any, progress: Progress | None = None, groups: Any = None
-    ) -> Self:
-        """Learn from other rows by what `chosen` has found out: derived columns, blend and rounds.
-
-        So the model that is kept is the one that was judged, on all rows, and nothing is chosen twice. Where these rows
-        have other columns, or columns to be read in another way, all of it is chosen anew as by `fit`.
-        """
-        tell = progress or _silent
-        target = self._read_target(X, y)
-        with one_thread():
-            coded = self._read_columns(X, tell)
-            if self.columns_.are_read_like(chosen.columns_):
-                for name in CHOSEN:
-                    setattr(self, name, getattr(chosen, name))
-                self.design_: Design = Design(self.columns_, chosen.design_.derived, seed=self.seed)
-                self._fit_members(coded, target, tell)
+            if like is not None and self.columns_.are_read_like(like.columns_):
+                self._follow(like)
             else:
-                self._learn(coded, target, groups, tell)
+                self._find_out(coded, target, groups, tell)
+            self._fit_members(coded, target, tell)
         tell(1.0, "done")
         return self
 
@@ -139,7 +125,12 @@ class ChurnRisk(ClassifierMixin, BaseEstimator):
         self.columns_ = Columns(X)
         return self.columns_.codes(X)
 
-    def _learn(self, coded: Array, target: Array, groups: Any, tell: Progress) -> None:
+    def _follow(self, other: Self) -> None:
+        for name in CHOSEN:
+            setattr(self, name, getattr(other, name))
+        self.design_: Design = Design(self.columns_, other.design_.derived, seed=self.seed)
+
+    def _find_out(self, coded: Array, target: Array, groups: Any, tell: Progress) -> None:
         chosen = self._selection_rows(target)
         fixed = frozenset(self._signs_by_column())
         ids = None if groups is None else np.asarray(groups)[chosen]
@@ -148,7 +139,6 @@ class ChurnRisk(ClassifierMixin, BaseEstimator):
         self.derived_ = [made.name(self.columns_.names) for made in derived]
         self.design_ = Design(self.columns_, derived, seed=self.seed)
         self._choose(coded[chosen], target[chosen], splits[2], tell)
-        self._fit_members(coded, target, tell)
         alone = auc_alone(self.columns_, coded[chosen], target[chosen], splits[0])
         self.suspicions_ = leak_suspicions(self.inner_auc_, alone, {name: tokens(name) for name in alone})
 

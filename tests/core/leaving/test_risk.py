@@ -96,7 +96,7 @@ def test_the_same_seed_gives_the_same_model_and_a_pickle_keeps_it(model: ChurnRi
 
 def test_a_model_fitted_like_another_keeps_what_that_one_chose_and_learns_from_its_own_rows(model: ChurnRisk) -> None:
     more, outcome, _ = company(1200, seed=2)
-    like = ChurnRisk(monotone=model.monotone).fit_like(model, more, outcome)
+    like = ChurnRisk(monotone=model.monotone).fit(more, outcome, like=model)
     anew = ChurnRisk(monotone=model.monotone).fit(more, outcome)
     assert (like.weights_, like.rounds_, like.derived_) == (model.weights_, model.rounds_, model.derived_)
     assert like.intercept_ == model.intercept_ != anew.intercept_
@@ -109,7 +109,7 @@ def test_rows_with_another_column_or_another_kind_of_column_have_everything_chos
     more, outcome, _ = company(1200, seed=2)
     settings = {"monotone": model.monotone, "seed": model.seed}
     for other in (more.assign(visits=np.arange(1200) % 7), more.assign(constant=np.arange(1200) % 5)):
-        like = ChurnRisk(**settings).fit_like(model, other, outcome)
+        like = ChurnRisk(**settings).fit(other, outcome, like=model)
         np.testing.assert_array_equal(
             like.predict_proba(other), ChurnRisk(**settings).fit(other, outcome).predict_proba(other)
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from churn import audit, db, scoring
@@ -18,7 +18,7 @@ from churn.trends import team_job, trend_job
 from churn.trust import data_job, drift_job
 from churn.voice import voice_nights
 
-DIRECTORY, SCORES = "Search directory", "Scores"
+SCORES = "Scores"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Passed:
 def steps() -> tuple[Step, ...]:
     """In the order in which each finds what it needs from those before."""
     return (
-        Step(DIRECTORY, lambda s, tell: f"{scoring.sync_directory(s, progress=tell):,} customers"),
+        Step("Search directory", lambda s, tell: f"{scoring.sync_directory(s, progress=tell):,} customers"),
         Step(SCORES, lambda s, tell: scoring.score_everyone(s, progress=tell)),
         Step("Escalations", _escalations),
         Step("Outcomes", lambda s, tell: outcomes.settle(s, progress=tell)),
@@ -58,14 +58,13 @@ def steps() -> tuple[Step, ...]:
     )
 
 
-def pass_a_night(settings: Settings, *, progress: Tell, without: Collection[str] = ()) -> list[Passed]:
-    """Every step but those named in `without`; what each came to. Lacking what it needs is a fault like any other."""
+def pass_a_night(settings: Settings, *, progress: Tell) -> list[Passed]:
+    """Every step; what each came to. Lacking what it needs is a fault like any other."""
     done = []
     for step in steps():
-        if step.name not in without:
-            progress(f"{step.name} …")
-            done.append(_passed(step, settings, progress))
-            progress(f"{step.name}: {done[-1].fault or done[-1].said}")
+        progress(f"{step.name} …")
+        done.append(_passed(step, settings, progress))
+        progress(f"{step.name}: {done[-1].fault or done[-1].said}")
     return done
 
 

@@ -18,7 +18,7 @@ from churn.ui.gate import Session
 from churn.ui.pieces import chart, heading, plain
 from churn.ui.takeaway import takeaway
 from churn.ui.trends_curves import show_cohorts, show_curves
-from churn.ui.trends_lists import month_of, points, show_forbidden, show_leavers, show_summary
+from churn.ui.trends_lists import month_of, points, say_group, show_forbidden, show_leavers, show_summary
 from churn.ui.trends_saves import show_saves
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ BY = {
     "tenure": mark("tenure"),
     "reason": mark("last contact"),
 }
-CODED = ("tenure", "reason")  # groups of codes; the others are the company's own names
 RATE = mark(
     "Rate: customers who left in the month over customers live when it began; by choice, cut off and moved apart. "
     "Bands: 95 %, Wilson."
@@ -93,7 +92,7 @@ def _filters(values: dict[str, list[str]]) -> Filter:
         f"{cut}s": tuple(
             column.multiselect(
                 t(label), values.get(cut, []), key=f"{cut}s", bind="query-params", placeholder=t(every),
-                format_func=words.spoken if cut in CODED else trends.group_said,
+                format_func=say_group(cut),
             )
         )
         for column, (cut, (label, every)) in zip(columns, FILTERS.items(), strict=True)
@@ -122,7 +121,7 @@ def _months(connection: psycopg.Connection, session: Session, narrowed: Filter) 
         return rates
     last = shown["month"].max()
     unfinished = last if _is_open(session, last) else None
-    say = words.spoken if by in CODED else trends.group_said
+    say = say_group(by)
     picked = chart(
         charts.churn_by_month(shown, is_grouped=bool(by), open_month=unfinished, say=say),
         on_select="rerun", key="months", alt=_said(rates),

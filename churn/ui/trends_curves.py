@@ -18,7 +18,7 @@ from churn.ui.gate import Session
 from churn.ui.pieces import chart, heading, plain
 from churn.ui.tables import show_table
 from churn.ui.takeaway import takeaway
-from churn.ui.trends_lists import points, show_leavers
+from churn.ui.trends_lists import points, say_group, show_leavers
 
 if TYPE_CHECKING:
     import psycopg
@@ -54,7 +54,7 @@ def show_curves(session: Session, connection: psycopg.Connection, narrowed: Filt
             icon=":material/filter_alt:",
         )
         return
-    say = words.spoken if cut == "reason" else trends.group_said
+    say = say_group(cut)
     since = t("months since they joined")
     if cut == "reason" and state.landmark_on:
         since = t("months since {day}", day=words.full_day(state.landmark_on))

@@ -86,6 +86,11 @@ def _listed(session: Session, frame: pd.DataFrame, count: int, key: str) -> None
     takeaway(session, "trends", f"customers-{key}", frame)
 
 
+def say_group(cut: str | None) -> Callable[[str], str]:
+    """How a group of this cut is said: codes in words, the company's own names as they are."""
+    return words.spoken if cut in CODED else trends.group_said
+
+
 def spoken_in(frame: pd.DataFrame, columns: Sequence[str], say: Callable[[str], str] = words.spoken) -> pd.DataFrame:
     """The same with the codes of some columns as words."""
     coded = [name for name in columns if name in frame.columns]

@@ -19,6 +19,7 @@ Array = NDArray[np.float64]
 
 HOW = {"voluntary": mark("by choice"), "involuntary": mark("cut off"), "moved": mark("moved away")}
 FEWEST = 10  # people: a group of fewer is not shown
+DEFLECTED = "deflected"  # a measure of `saves`
 
 
 def wilson(events: ArrayLike, people: ArrayLike, *, level: float = 0.95) -> tuple[Array, Array]:
@@ -55,9 +56,6 @@ def monthly(rows: pd.DataFrame, by: str | None = None, *, level: float = 0.95) -
     long = long.assign(rate=share(long["left"], long["live"]), low=low, high=high)
     columns = ["month", "group", "how", "left", "live", "rate", "low", "high"]
     return long.sort_values(["month", "group", "how"], ignore_index=True)[columns]
-
-
-DEFLECTED = "deflected"
 
 
 def saves(rows: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
